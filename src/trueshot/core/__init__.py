@@ -1,0 +1,1 @@
+"""Errors, random streams, files, units, the run directory and the evaluation cache."""

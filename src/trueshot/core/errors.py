@@ -1,0 +1,48 @@
+"""The family of errors that a user can cause.
+
+Each message is one line that says what is wrong, where, and what to do. The command line prints it and exits with
+code 2; any other exception is a defect of trueshot and keeps its traceback.
+"""
+
+
+class TrueshotError(Exception):
+    """Something the user can mend; the message is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class ConfigError(TrueshotError):
+    """An option, a configuration file or a value in it is not usable."""
+
+
+class DataError(TrueshotError):
+    """Images, labels or tables cannot be read or do not fit together."""
+
+
+class ArchitectureError(TrueshotError):
+    """A string or an array does not describe an architecture of the space."""
+
+
+class BudgetError(TrueshotError):
+    """A cost bound or cost target that no architecture of the space can meet."""
+
+
+class CheckpointError(TrueshotError):
+    """A checkpoint is corrupt, foreign or of another configuration."""
+
+
+class RunError(TrueshotError):
+    """A run directory cannot be used or written."""
+
+
+class DeviceError(TrueshotError):
+    """The device asked for is not there."""
+
+
+class TrainingError(TrueshotError):
+    """Training cannot go on, for example because the loss is not finite."""
+
+
+class CriteriaError(TrueshotError, ValueError):
+    """A ranking criterion is not defined for the numbers given."""

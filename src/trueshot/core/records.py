@@ -1,0 +1,69 @@
+"""What a run knows of each network it trained; written as JSON, read by the report, the export and the studies."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, Self
+
+Role = Literal["winner", "random", "off-the-shelf"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """How a network did on one set of images; fractions in [0, 1], higher is better.
+
+    Attributes:
+        n: number of images.
+        top1: fraction whose best class is right; ``top5``: whose right class is among the best five (or all classes).
+        balanced: mean of ``per_class``, the recall of each class in order.
+        loss: mean cross-entropy in nats, lower is better.
+    """
+
+    n: int
+    top1: float
+    top5: float
+    balanced: float
+    per_class: tuple[float, ...]
+    loss: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkRecord:
+    """One network trained from scratch.
+
+    Attributes:
+        name: unique in the run, for example ``best-1`` or ``random-2`` or ``mobilenetv2``.
+        role: found by the search, drawn at random, or off the shelf.
+        budget: the bound on the MAdds under which it was picked, ``None`` without one.
+        arch: architecture string, ``None`` for an off-the-shelf network.
+        params: number of parameters; ``madds``: multiply-adds of one image.
+        score: what the search's evaluator said of it, ``None`` where it was not asked.
+        validation: on the validation images, known only while those were not trained on.
+        test: on the test images, read once at the end.
+        seconds: training time.
+    """
+
+    name: str
+    role: Role
+    budget: int | None
+    seed: int
+    arch: str | None
+    params: int
+    madds: int
+    score: float | None
+    validation: Accuracy | None
+    test: Accuracy | None
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        """Read what :meth:`to_json` returned."""
+
+        def accuracy(part: dict[str, Any] | None) -> Accuracy | None:
+            return None if part is None else Accuracy(**{**part, "per_class": tuple(part["per_class"])})
+
+        return cls(**{**content, "validation": accuracy(content["validation"]), "test": accuracy(content["test"])})

@@ -1,0 +1,113 @@
+"""The run directory: where everything that a run made lies, each file written atomically."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trueshot.core.errors import RunError
+from trueshot.core.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths and small files of one run.
+
+    Layout: ``config.json``, ``log/NAME.jsonl``, ``checkpoints/NAME.ckpt``, ``evaluations.parquet``,
+    ``winners/NAME/{architecture.json,model.safetensors,model.onnx}``, ``baselines/NAME/...`` of the same kind,
+    ``result.json``, ``report.html``.
+    """
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path, config: dict[str, Any], *, resume: bool) -> RunDirectory:
+        """Create the directory for ``config``, or go on with it when ``resume`` is set.
+
+        Raises:
+            RunError: when it holds a run already and ``resume`` is not set, or holds one of another configuration.
+        """
+        run = cls(path)
+        config = json.loads(json.dumps(config))
+        if run.config_path.exists():
+            if not resume:
+                raise RunError(f"{path} already holds a run: add --resume to go on with it, or choose another --out")
+            stored = {key: value for key, value in read_json(run.config_path).items() if key != "version"}
+            differing = sorted(key for key in stored.keys() | config.keys() if stored.get(key) != config.get(key))
+            if differing:
+                raise RunError(
+                    f"{path} holds a run of another configuration ({_first_difference(stored, config, differing[0])}):"
+                    " repeat its command, or choose another --out"
+                )
+        elif path.is_dir() and any(path.iterdir()):
+            raise RunError(f"{path} is not empty and holds no trueshot run: choose another --out")
+        else:
+            write_json(run.config_path, config)
+        return run
+
+    @classmethod
+    def existing(cls, path: Path) -> RunDirectory:
+        """Open the directory of an earlier run.
+
+        Raises:
+            RunError: when there is none.
+        """
+        run = cls(path)
+        if not run.config_path.is_file():
+            raise RunError(f"{path} holds no trueshot run (no config.json): give the --out directory of a search")
+        return run
+
+    @property
+    def config_path(self) -> Path:
+        """The configuration, ``config.json``."""
+        return self.path / "config.json"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration that the run was started with."""
+        return read_json(self.config_path)
+
+    @property
+    def evaluations(self) -> Path:
+        """Table of the evaluation cache."""
+        return self.path / "evaluations.parquet"
+
+    @property
+    def result(self) -> Path:
+        """What the run found, ``result.json``; present only when it has finished."""
+        return self.path / "result.json"
+
+    @property
+    def report(self) -> Path:
+        """The report, ``report.html``."""
+        return self.path / "report.html"
+
+    def checkpoint(self, name: str) -> Path:
+        """Return the path of a checkpoint."""
+        return self.path / "checkpoints" / f"{name}.ckpt"
+
+    def log(self, name: str) -> Path:
+        """Return the path of a log with one JSON object in each line."""
+        return self.path / "log" / f"{name}.jsonl"
+
+    def network(self, name: str, role: str) -> Path:
+        """Return the folder of one trained network."""
+        return self.path / ("winners" if role == "winner" else "baselines") / name
+
+
+def _first_difference(stored: Any, config: Any, key: str) -> str:
+    """Say where two configurations first differ, by a dotted name."""
+    left, right = stored.get(key), config.get(key)
+    if isinstance(left, dict) and isinstance(right, dict):
+        inner = next(name for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name))
+        return f"{key}.{_first_difference(left, right, inner)}"
+    return f"{key}: {left!r} there, {right!r} now"
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Read a log with one JSON object in each line; an absent file gives no rows."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]

@@ -1,0 +1,54 @@
+"""Numbers and durations as people write them: ``60M``, ``1.5G``, ``30m``."""
+
+from __future__ import annotations
+
+import re
+
+from trueshot.core.errors import ConfigError
+
+_COUNTS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
+_SECONDS = {"s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_count(text: str | int | float, what: str = "count") -> int:
+    """Read a count such as ``60M``, ``0.5G`` or ``347_000_000``.
+
+    Raises:
+        ConfigError: naming ``what`` when the text is no positive number.
+    """
+    match = re.fullmatch(r"\s*([0-9_]*\.?[0-9]+(?:e[0-9]+)?)\s*([kmgb]?)\s*", str(text).lower())
+    if match is None:
+        raise ConfigError(f"{what} '{text}' is not a number: write it like 60M, 0.35G or 347000000")
+    return round(float(match[1].replace("_", "")) * _COUNTS[match[2]])
+
+
+def parse_duration(text: str | int | float, what: str = "duration") -> float:
+    """Read a duration such as ``90s``, ``30m``, ``1h30m`` in seconds.
+
+    Raises:
+        ConfigError: naming ``what`` when the text is no duration or not above zero.
+    """
+    parts = re.findall(r"([0-9]*\.?[0-9]+)\s*(min|[smhd]?)", str(text).lower())
+    rebuilt = re.sub(r"([0-9]*\.?[0-9]+)\s*(min|[smhd]?)", "", str(text).lower()).strip()
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if not parts or rebuilt or seconds <= 0:
+        raise ConfigError(f"{what} '{text}' is not a duration: write it like 90s, 30m or 1h30m")
+    return seconds
+
+
+def format_count(value: float) -> str:
+    """Write a count for people: 388.1M, 16.7k, 42."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{unit}"
+    return f"{value:.4g}"
+
+
+def format_duration(seconds: float) -> str:
+    """Write a duration for people: 1h 05m, 3m 20s, 12s."""
+    total = round(seconds)
+    if total >= 3600:
+        return f"{total // 3600}h {total % 3600 // 60:02d}m"
+    if total >= 60:
+        return f"{total // 60}m {total % 60:02d}s"
+    return f"{seconds:.1f}s" if seconds < 10 else f"{total}s"

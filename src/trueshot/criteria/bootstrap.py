@@ -1,0 +1,191 @@
+"""How certain is a figure: bootstrap intervals of criteria, intervals of means, differences and shares.
+
+All intervals are two-sided at a confidence ``level`` (0.95: 2.5 % on either side). What cannot be known from the
+numbers given, such as the interval of a mean of one value, is None, never zero width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+from scipy import stats
+
+from trueshot.core.errors import CriteriaError
+from trueshot.criteria.columns import Column, Criterion, finite, paired
+from trueshot.criteria.correlation import pairwise_accuracy
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval from ``low`` to ``high``, in the unit of what it is about."""
+
+    low: float
+    high: float
+
+
+def bootstrap(
+    criterion: Criterion,
+    *,
+    predicted: Column,
+    true: Column,
+    resamples: int = 1000,
+    generator: np.random.Generator,
+    level: float = 0.95,
+) -> Interval:
+    """Return the percentile bootstrap interval of a criterion over the choice of architectures.
+
+    Architectures are drawn with replacement, as many as there are. The interval says how far the criterion would vary
+    had other architectures been evaluated; it does not cover the seed of the supernet. Take care with best and worst
+    rank at K: they rest on single architectures, for which the bootstrap is only a rough guide.
+
+    :func:`~trueshot.criteria.correlation.pairwise_accuracy` leaves out the pairs of a row and its own copy, which
+    would always agree; tau-b leaves them out by its definition.
+
+    Args:
+        criterion: any criterion of this package; one with a K as ``functools.partial(precision_at_k, k=0.05)``.
+        predicted: scores, ``(n,)``, higher is better.
+        true: ground truth, ``(n,)``, higher is better.
+        resamples: how often to draw, at least 1; the ends are sample quantiles, so use 1,000 and more for 0.95.
+        generator: draws the resamples.
+        level: confidence, between 0 and 1.
+
+    Raises:
+        CriteriaError: for bad columns, a bad level or number, or when the criterion is undefined on more than half
+            of the resamples (which happens when few values differ); fewer are left out.
+    """
+    intervals = bootstrap_all(
+        {"the criterion": criterion},
+        predicted=predicted,
+        true=true,
+        resamples=resamples,
+        generator=generator,
+        level=level,
+    )
+    return intervals["the criterion"]
+
+
+def bootstrap_all(
+    criteria: Mapping[str, Criterion],
+    *,
+    predicted: Column,
+    true: Column,
+    resamples: int = 1000,
+    generator: np.random.Generator,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Return the intervals of several criteria by name, all on the same resamples; see :func:`bootstrap`."""
+    a, b = paired(predicted, true)
+    _check_level(level)
+    if resamples < 1:
+        raise CriteriaError(f"a bootstrap of {resamples} resamples cannot be made: ask for at least 1, better 1000")
+    values: dict[str, list[float]] = {name: [] for name in criteria}
+    for _ in range(resamples):
+        drawn = generator.integers(a.size, size=a.size)
+        for name, criterion in criteria.items():
+            try:
+                values[name].append(_on_resample(criterion, a[drawn], b[drawn], drawn))
+            except CriteriaError:
+                continue
+    intervals = {}
+    for name, found in values.items():
+        if 2 * len(found) < resamples:
+            raise CriteriaError(
+                f"no bootstrap interval: {name} is undefined on {resamples - len(found)} of {resamples} resamples "
+                f"of the {a.size} architectures; give more architectures or do without the bootstrap"
+            )
+        low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+        intervals[name] = Interval(float(low), float(high))
+    return intervals
+
+
+def mean_interval(values: Column, *, level: float = 0.95) -> Interval | None:
+    """Return Student's t interval of the mean of ``values``, such as the accuracies of n networks.
+
+    None for a single value, whose spread is unknown.
+
+    Raises:
+        CriteriaError: when there is no value, one is NaN or infinite, or the level is not between 0 and 1.
+    """
+    column = finite(values, "values")
+    _check_level(level)
+    if column.size < 2:
+        return None
+    error = float(column.std(ddof=1)) / math.sqrt(column.size)
+    return _around(float(column.mean()), float(stats.t.ppf((1 + level) / 2, column.size - 1)) * error)
+
+
+def difference_interval(a: Column, b: Column, *, level: float = 0.95) -> Interval | None:
+    """Return Welch's interval of the mean of ``a`` minus the mean of ``b``: unequal spreads, independent samples.
+
+    It is for "searched minus random" with few networks on each side. None when either side has a single value: its
+    spread is unknown.
+
+    Raises:
+        CriteriaError: when a side is empty, a value is NaN or infinite, or the level is not between 0 and 1.
+    """
+    first, second = finite(a, "first values"), finite(b, "second values")
+    _check_level(level)
+    if min(first.size, second.size) < 2:
+        return None
+    difference = float(first.mean() - second.mean())
+    parts = [float(side.var(ddof=1)) / side.size for side in (first, second)]
+    variance = sum(parts)
+    if variance == 0:
+        return Interval(difference, difference)
+    # Shares of the variance, not squares of it, which underflow for accuracies that hardly differ.
+    shares = [part / variance for part in parts]
+    freedom = 1 / sum(s**2 / (side.size - 1) for s, side in zip(shares, (first, second), strict=True))
+    return _around(difference, float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance))
+
+
+def proportion_interval(successes: int, trials: int, *, level: float = 0.95) -> Interval:
+    """Return Wilson's score interval of a share, such as the accuracy of one network on ``trials`` images.
+
+    It covers the choice of images, not the seed of the training.
+
+    Raises:
+        CriteriaError: unless 0 <= successes <= trials, trials > 0 and the level is between 0 and 1.
+    """
+    _check_level(level)
+    if trials < 1 or not 0 <= successes <= trials:
+        raise CriteriaError(f"{successes} of {trials} is no share: successes must lie between 0 and a positive total")
+    z = float(stats.norm.ppf((1 + level) / 2))
+    share = successes / trials
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
+    # At the ends the exact bound is 0 or 1, which rounding would miss by an ulp.
+    return Interval(
+        0.0 if successes == 0 else max(0.0, centre - half), 1.0 if successes == trials else min(1.0, centre + half)
+    )
+
+
+def proportion_difference_interval(first: tuple[int, int], second: tuple[int, int], *, level: float = 0.95) -> Interval:
+    """Return Newcombe's hybrid score interval of the difference of two shares, each (successes, trials).
+
+    For two single networks, of which :func:`difference_interval` cannot say anything. The shares count as
+    independent; on the same test images, where errors of networks coincide, the interval is wider than need be.
+
+    Source: Newcombe, Statistics in Medicine 17 (1998), method 10. Errors are those of :func:`proportion_interval`.
+    """
+    p, q = (proportion_interval(*share, level=level) for share in (first, second))
+    a, b = first[0] / first[1], second[0] / second[1]
+    return Interval(a - b - math.hypot(a - p.low, q.high - b), a - b + math.hypot(p.high - a, b - q.low))
+
+
+def _on_resample(criterion: Criterion, predicted: Column, true: Column, drawn: Int64[np.ndarray, "_"]) -> float:
+    if criterion is pairwise_accuracy:
+        return pairwise_accuracy(predicted=predicted, true=true, identity=drawn)
+    return criterion(predicted=predicted, true=true)
+
+
+def _around(centre: float, half: float) -> Interval:
+    return Interval(centre - half, centre + half)
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise CriteriaError(f"confidence level {level} is not between 0 and 1: write 95 % as 0.95")

@@ -1,0 +1,74 @@
+"""All criteria of one ranking at once, as plain numbers for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+
+from trueshot.core.errors import CriteriaError
+from trueshot.criteria.bootstrap import bootstrap_all
+from trueshot.criteria.columns import Column, Criterion, paired
+from trueshot.criteria.correlation import kendall_tau, pairwise_accuracy, pearson, spearman
+from trueshot.criteria.top import best_rank_at_k, precision_at_k, top_count
+
+DEFAULT_KS: tuple[float, ...] = (0.01, 0.05, 0.5)
+
+Figure: TypeAlias = float | dict[str, float]
+"""A value, or ``value``, ``low`` and ``high`` with a bootstrap."""
+
+
+def summarise(
+    *,
+    predicted: Column,
+    true: Column,
+    ks: Sequence[float | int] | None = None,
+    bootstrap: int | None = None,
+    generator: np.random.Generator | None = None,
+    level: float = 0.95,
+) -> dict[str, Figure | dict[str, Figure]]:
+    """Return every criterion of a ranking.
+
+    Args:
+        predicted: scores, ``(n,)``, higher is better.
+        true: ground truth, ``(n,)``, higher is better.
+        ks: the K of P@K and BR@K: floats are fractions, integers absolute numbers. By default 0.01, 0.05 and 0.5
+            without those that select no architecture of so few; a K given here that selects none is an error.
+        bootstrap: number of resamples for intervals over the architectures; None for plain values.
+        generator: draws the resamples; needed with ``bootstrap`` and only then.
+        level: confidence of the intervals.
+
+    Returns:
+        Keys ``kendall_tau``, ``spearman``, ``pearson``, ``pairwise_accuracy`` and, as objects by K written as text,
+        ``p_at_k`` and ``br_at_k``. Each figure is an unrounded number, with ``bootstrap`` an object of ``value``,
+        ``low`` and ``high``. BR@K is a rank divided by n; see the functions of the same names.
+
+    Raises:
+        CriteriaError: for columns of different length, NaN or infinite values, constant columns, a K that selects no
+            architecture, or a bootstrap without a generator.
+    """
+    a, b = paired(predicted, true)
+    criteria = _criteria(ks if ks is not None else [k for k in DEFAULT_KS if k * a.size >= 1])
+    values = {key: criterion(predicted=a, true=b) for key, criterion in criteria.items()}
+    figures: dict[tuple[str, ...], Figure] = dict(values)
+    if bootstrap is not None:
+        if generator is None:
+            raise CriteriaError("a bootstrap needs a random generator: pass one, or leave the bootstrap out")
+        names = {" ".join(key): key for key in criteria}
+        intervals = bootstrap_all(
+            {name: criteria[key] for name, key in names.items()},
+            predicted=a,
+            true=b,
+            resamples=bootstrap,
+            generator=generator,
+            level=level,
+        )
+        for name, key in names.items():
+            interval = intervals[name]
+            figures[key] = {"value": values[key], "low": interval.low, "high": interval.high}
+    return {
+        **{key[0]: figure for key, figure in figures.items() if len(key) == 1},
+        **{name: {k[1]: figure for k, figure in figures.items() if k[0] == name and len(k) == 2} for name in _TOP},
+    }

@@ -1,0 +1,142 @@
+"""The supernet: a space assembled with shared weights, called with the architecture as an argument."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol, cast, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Integer
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from trueshot.spaces import Site, Space
+
+Arch = Sequence[int] | Integer[np.ndarray, " decisions"]
+"""One architecture: a row of option indices."""
+
+
+class Active(NamedTuple):
+    """What one architecture uses of a supernet: its parameters and its BatchNorm layers."""
+
+    parameters: tuple[nn.Parameter, ...]
+    norms: tuple[_BatchNorm, ...]
+
+    @staticmethod
+    def of(modules: Iterable[nn.Module]) -> Active:
+        """Collect from whole modules."""
+        found = list(modules)
+        return Active(
+            tuple(parameter for module in found for parameter in module.parameters()),
+            tuple(norm for module in found for norm in module.modules() if isinstance(norm, _BatchNorm)),
+        )
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """What stands at a site of a single-path supernet; a module called as ``module(x, arch)``."""
+
+    def active(self, arch: Sequence[int]) -> Active:
+        """Return what ``arch`` uses of this module."""
+
+    def chosen(self, arch: Sequence[int]) -> nn.Module | None:
+        """Return the module that computes the same as ``self(x, arch)`` on its own, or ``None`` for no connection."""
+
+
+Sharing = Callable[[Space], Callable[[Site], nn.Module]]
+"""A way of sharing weights: given a space, what to place at each of its sites, asked in order."""
+
+
+class Supernet(nn.Module):
+    """All architectures of a space over shared weights: ``supernet(images, arch)`` gives logits.
+
+    Images are ``(n, channels, size, size)``, logits ``(n, classes)``. The architecture is never kept.
+    """
+
+    def __init__(self, space: Space, sharing: Sharing) -> None:
+        super().__init__()
+        self.space = space
+        placer = sharing(space)
+        placed: list[nn.Module] = []
+
+        def place(site: Site) -> nn.Module:
+            placed.append(placer(site))
+            return placed[-1]
+
+        self.body = space.assemble(place)
+        # Tuples keep the placed modules from being registered twice.
+        self._placed = tuple(placed)
+        inside = {id(parameter) for module in placed for parameter in module.parameters()}
+        norms_inside = {id(module) for outer in placed for module in outer.modules()}
+        self._fixed = Active(
+            tuple(p for p in self.body.parameters() if id(p) not in inside),
+            tuple(m for m in self.body.modules() if isinstance(m, _BatchNorm) and id(m) not in norms_inside),
+        )
+
+    def forward(self, x: Tensor, arch: Arch) -> Tensor:
+        """Run one architecture."""
+        logits: Tensor = self.body(x, tuple(map(int, arch)))
+        return logits
+
+    def active(self, arch: Arch) -> Active:
+        """Return the parameters and BatchNorm layers that ``arch`` uses, the fixed parts first."""
+        row = tuple(map(int, arch))
+        parts = [self._fixed, *(cast(Shared, module).active(row) for module in self._placed)]
+        return Active(
+            tuple(parameter for part in parts for parameter in part.parameters),
+            tuple(norm for part in parts for norm in part.norms),
+        )
+
+    @torch.no_grad()
+    def network(self, arch: Arch) -> nn.Module:
+        """Build ``arch`` stand-alone with a copy of its shared weights."""
+        row = tuple(map(int, arch))
+        chosen = [cast(Shared, module).chosen(row) for module in self._placed]
+        copies = [copy.deepcopy(module) for module in chosen]
+        queue = iter(copies)
+        with torch.random.fork_rng():
+            network = self.space.assemble(lambda _: next(queue))
+        # Assembling may initialise what was placed, hence weights are copied afterwards.
+        for copied, module in zip(copies, chosen, strict=True):
+            if copied is not None and module is not None:
+                copied.load_state_dict(module.state_dict())
+        prefixes = tuple(f"{name}." for name, module in self.body.named_modules() if module in set(self._placed))
+        fixed = {name: value for name, value in self.body.state_dict().items() if not name.startswith(prefixes)}
+        network.load_state_dict(fixed, strict=False)
+        return network.to(next(self.parameters()).device).train(self.training)
+
+
+class SinglePath(nn.Module):
+    """Holds every candidate of a site with its own weights and runs the one that the architecture names."""
+
+    def __init__(self, site: Site, gene: int) -> None:
+        super().__init__()
+        self.gene = gene
+        built = [None if candidate is None else candidate() for candidate in site.candidates.values()]
+        self.candidates = nn.ModuleList(module for module in built if module is not None)
+        self._by_option: tuple[nn.Module | None, ...] = tuple(built)
+        self._active = tuple(Active.of([] if module is None else [module]) for module in built)
+
+    def forward(self, x: Tensor, arch: Sequence[int]) -> Tensor | None:
+        """Run the chosen candidate; ``None`` where the architecture has no connection here."""
+        candidate = self._by_option[arch[self.gene]]
+        return None if candidate is None else candidate(x)
+
+    def active(self, arch: Sequence[int]) -> Active:
+        """Return what the chosen candidate holds."""
+        return self._active[arch[self.gene]]
+
+    def chosen(self, arch: Sequence[int]) -> nn.Module | None:
+        """Return the chosen candidate."""
+        return self._by_option[arch[self.gene]]
+
+
+def single_path(space: Space) -> Callable[[Site], nn.Module]:
+    """Share by single path (SPOS): one set of weights for each option of each site."""
+
+    def place(site: Site) -> nn.Module:
+        return SinglePath(site, space.genes[site.decision])
+
+    return place

@@ -1,0 +1,9 @@
+"""Search spaces: each is written once, as the assembly of its network."""
+
+from trueshot.spaces.chain import Chain
+from trueshot.spaces.counting import Costs, CostTable
+from trueshot.spaces.site import NONE, Candidate, Decision, Place, Site
+from trueshot.spaces.space import Space
+from trueshot.spaces.topology import Topology
+
+__all__ = ["NONE", "Candidate", "Chain", "CostTable", "Costs", "Decision", "Place", "Site", "Space", "Topology"]

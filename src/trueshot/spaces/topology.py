@@ -1,0 +1,94 @@
+"""The topology-augmented space of ST-NAS (section 3.1): a chain of nodes with optional edges that skip one or two."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from itertools import accumulate
+from typing import ClassVar
+
+from torch import nn
+
+from trueshot.core.errors import ConfigError
+from trueshot.operations import LinearBottleneck, conv_bn, initialise
+from trueshot.spaces import skeletons
+from trueshot.spaces.site import NONE, Candidate, Place, Site
+from trueshot.spaces.space import Space
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Topology(Space):
+    """Nodes 1 to n in stages; stem edges (i, i+1) always present, branch edges (i, i+2) and (i, i+3) optional.
+
+    Every edge is a linear bottleneck, an identity where both ends have one resolution, or, on a branch, nothing; a node
+    is the sum of its incoming edges. Genes: stem edges by source, then branch edges by (source, target). Without
+    arguments it is the published space: 20 nodes, 19 + 35 edges, 2^35 topologies.
+
+    Attributes:
+        nodes: nodes in each stage.
+        widths: channels in each stage.
+        stem_stride: stride of the first convolution; each later stage halves the resolution.
+        head_width: channels before the classifier.
+        expansions: expansion ratios on offer.
+        kernels: kernel sizes on offer.
+        residual: whether a bottleneck of stride 1 and equal width adds its input.
+        dropout: before the classifier.
+    """
+
+    name: ClassVar[str] = "topology"
+    nodes: tuple[int, ...] = (2, 2, 4, 8, 4)
+    widths: tuple[int, ...] = (16, 24, 40, 80, 160)
+    stem_stride: int = 2
+    head_width: int = 1280
+    expansions: tuple[int, ...] = (1, 3, 6)
+    kernels: tuple[int, ...] = (3, 5, 7)
+    residual: bool = True
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the plan."""
+        if len(self.nodes) != len(self.widths) or not self.nodes or min(self.nodes) < 1 or sum(self.nodes) < 2:
+            raise ConfigError(
+                f"topology needs a width for each stage and two nodes or more, not nodes {self.nodes}, widths {self.widths}"
+            )
+
+    def stage(self, node: int) -> int:
+        """Return the stage, from 0, of a node, from 1."""
+        return next(index for index, last in enumerate(accumulate(self.nodes)) if node <= last)
+
+    def edges(self) -> list[tuple[int, int]]:
+        """Return all edges (source, target) in the order of the genes."""
+        last = sum(self.nodes)
+        stem = [(i, i + 1) for i in range(1, last)]
+        return stem + [(i, j) for i in range(1, last) for j in (i + 2, i + 3) if j <= last]
+
+    def assemble(self, place: Place) -> nn.Module:
+        """Build stem, edges and head."""
+        stem = nn.Sequential(*conv_bn(self.in_channels, self.widths[0], 3, stride=self.stem_stride))
+        edges = {(i, j): place(self._site(i, j)) for i, j in self.edges()}
+        head = nn.Sequential(
+            *conv_bn(self.widths[-1], self.head_width),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Dropout(self.dropout),
+            nn.Linear(self.head_width, self.classes),
+        )
+        skeleton = skeletons.Graph(stem, edges, head)
+        initialise(skeleton)
+        return skeleton
+
+    def _site(self, i: int, j: int) -> Site:
+        first, last = self.stage(i), self.stage(j)
+        width, out, stride = self.widths[first], self.widths[last], 2 ** (last - first)
+        candidates: dict[str, Candidate | None] = {
+            f"E{e}K{k}": partial(
+                LinearBottleneck, width, out, expansion=e, kernel=k, stride=stride, residual=self.residual
+            )
+            for e in self.expansions
+            for k in self.kernels
+        }
+        if first == last:
+            candidates["identity"] = nn.Sequential
+        if j - i > 1:
+            candidates[NONE] = None
+        return Site(decision=f"{i}-{j}", candidates=candidates, in_channels=width, out_channels=out, stride=stride)

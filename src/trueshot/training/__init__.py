@@ -1,0 +1,1 @@
+"""Data, the one training loop, supernet and stand-alone training, SGLD, checkpoints."""
