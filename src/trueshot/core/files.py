@@ -38,6 +38,11 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def is_leftover(path: Path) -> bool:
+    """Return whether ``path`` is what a killed writer left behind; it may be removed."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` atomically."""
     with replacing(path) as temporary:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trueshot.core.errors import RunError
-from trueshot.core.files import read_json, write_json
+from trueshot.core.files import is_leftover, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class RunDirectory:
                     f"{path} holds a run of another configuration ({_first_difference(stored, config, differing[0])}):"
                     " repeat its command, or choose another --out"
                 )
-        elif path.is_dir() and any(path.iterdir()):
+        elif path.is_dir() and not all(is_leftover(entry) for entry in path.iterdir()):
             raise RunError(f"{path} is not empty and holds no trueshot run: choose another --out")
         else:
             write_json(run.config_path, config)
@@ -101,13 +101,27 @@ def _first_difference(stored: Any, config: Any, key: str) -> str:
     """Say where two configurations first differ, by a dotted name."""
     left, right = stored.get(key), config.get(key)
     if isinstance(left, dict) and isinstance(right, dict):
-        inner = next(name for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name))
-        return f"{key}.{_first_difference(left, right, inner)}"
+        for name in sorted(left.keys() | right.keys()):
+            if left.get(name) != right.get(name):
+                return f"{key}.{_first_difference(left, right, name)}"
     return f"{key}: {left!r} there, {right!r} now"
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Read a log with one JSON object in each line; an absent file gives no rows."""
+    """Read a log with one JSON object in each line; an absent file gives no rows.
+
+    A last line without its end, as a killed writer leaves it, is not read.
+
+    Raises:
+        RunError: naming the line that is no JSON.
+    """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    *lines, _ = path.read_text().split("\n")
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise RunError(f"{path}, line {number} is not valid JSON ({error}): remove that line") from error
+    return rows

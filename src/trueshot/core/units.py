@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from trueshot.core.errors import ConfigError
@@ -16,10 +17,11 @@ def parse_count(text: str | int | float, what: str = "count") -> int:
     Raises:
         ConfigError: naming ``what`` when the text is no positive number.
     """
-    match = re.fullmatch(r"\s*([0-9_]*\.?[0-9]+(?:e[0-9]+)?)\s*([kmgb]?)\s*", str(text).lower())
-    if match is None:
-        raise ConfigError(f"{what} '{text}' is not a number: write it like 60M, 0.35G or 347000000")
-    return round(float(match[1].replace("_", "")) * _COUNTS[match[2]])
+    match = re.fullmatch(r"\s*([0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(e[+]?[0-9]{1,2})?\s*([kmgb]?)\s*", str(text).lower())
+    count = 0 if match is None else round(float(match[1].replace("_", "") + (match[2] or "")) * _COUNTS[match[3]])
+    if count <= 0:
+        raise ConfigError(f"{what} '{text}' is not a positive number: write it like 60M, 0.35G or 347000000")
+    return count
 
 
 def parse_duration(text: str | int | float, what: str = "duration") -> float:
@@ -28,10 +30,12 @@ def parse_duration(text: str | int | float, what: str = "duration") -> float:
     Raises:
         ConfigError: naming ``what`` when the text is no duration or not above zero.
     """
-    parts = re.findall(r"([0-9]*\.?[0-9]+)\s*(min|[smhd]?)", str(text).lower())
-    rebuilt = re.sub(r"([0-9]*\.?[0-9]+)\s*(min|[smhd]?)", "", str(text).lower()).strip()
+    lowered = str(text).lower().strip()
+    part = r"([0-9]+\.?[0-9]*|\.[0-9]+)\s*(min|[smhd])\s*"
+    plain = re.fullmatch(r"[0-9]+\.?[0-9]*|\.[0-9]+", lowered)
+    parts = [(lowered, "")] if plain else re.findall(part, lowered)
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if not parts or rebuilt or seconds <= 0:
+    if not (plain or re.fullmatch(f"(?:{part})+", lowered)) or not 0 < seconds < math.inf:
         raise ConfigError(f"{what} '{text}' is not a duration: write it like 90s, 30m or 1h30m")
     return seconds
 

@@ -39,8 +39,9 @@ def bootstrap(
     """Return the percentile bootstrap interval of a criterion over the choice of architectures.
 
     Architectures are drawn with replacement, as many as there are. The interval says how far the criterion would vary
-    had other architectures been evaluated; it does not cover the seed of the supernet. Take care with best and worst
-    rank at K: they rest on single architectures, for which the bootstrap is only a rough guide.
+    had as many other architectures been evaluated; it does not cover the seed of the supernet. Take care with best
+    and worst rank at K: they rest on single architectures, for which the bootstrap is only a rough guide, and divided
+    by n they cannot fall below 1/n, so they tell of sets of this size and not of the whole space.
 
     :func:`~trueshot.criteria.correlation.pairwise_accuracy` leaves out the pairs of a row and its own copy, which
     would always agree; tau-b leaves them out by its definition.

@@ -65,7 +65,7 @@ def improvement_curve(*, predicted: Column, true: Column, smallest: int = 10) ->
     best_first = b[order(a)]
     left = np.arange(a.size, smallest - 1, -1, dtype=np.int64)
     mean = np.cumsum(best_first)[left - 1] / left
-    return ImprovementCurve(remaining=left, mean=mean, improvement=(mean - b.mean()) / (b.max() - b.mean()))
+    return ImprovementCurve(remaining=left, mean=mean, improvement=(mean - mean[0]) / (b.max() - mean[0]))
 
 
 def pruning_curve(

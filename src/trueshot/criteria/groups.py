@@ -44,7 +44,8 @@ def rank_difference(*, predicted: Column, true: Column) -> Int64[np.ndarray, "_"
         CriteriaError: for bad columns (see :func:`~trueshot.criteria.columns.paired`).
     """
     a, b = paired(predicted, true, least=1)
-    return ranks(b) - ranks(a)
+    difference: Int64[np.ndarray, "_"] = ranks(b) - ranks(a)
+    return difference
 
 
 def cost_groups(*, cost: Column, groups: int = 10) -> Int64[np.ndarray, "_"]:

@@ -12,7 +12,7 @@ from trueshot.core.errors import CriteriaError
 from trueshot.criteria.bootstrap import bootstrap_all
 from trueshot.criteria.columns import Column, Criterion, paired
 from trueshot.criteria.correlation import kendall_tau, pairwise_accuracy, pearson, spearman
-from trueshot.criteria.top import best_rank_at_k, precision_at_k, top_count
+from trueshot.criteria.top import best_rank_at_k, precision_at_k
 
 DEFAULT_KS: tuple[float, ...] = (0.01, 0.05, 0.5)
 
@@ -50,25 +50,37 @@ def summarise(
             architecture, or a bootstrap without a generator.
     """
     a, b = paired(predicted, true)
-    criteria = _criteria(ks if ks is not None else [k for k in DEFAULT_KS if k * a.size >= 1])
-    values = {key: criterion(predicted=a, true=b) for key, criterion in criteria.items()}
-    figures: dict[tuple[str, ...], Figure] = dict(values)
+    chosen = [k for k in DEFAULT_KS if k * a.size >= 1] if ks is None else ks
+    criteria = _criteria(chosen)
+    figures: dict[str, Figure] = {name: criterion(predicted=a, true=b) for name, criterion in criteria.items()}
     if bootstrap is not None:
         if generator is None:
             raise CriteriaError("a bootstrap needs a random generator: pass one, or leave the bootstrap out")
-        names = {" ".join(key): key for key in criteria}
-        intervals = bootstrap_all(
-            {name: criteria[key] for name, key in names.items()},
-            predicted=a,
-            true=b,
-            resamples=bootstrap,
-            generator=generator,
-            level=level,
-        )
-        for name, key in names.items():
-            interval = intervals[name]
-            figures[key] = {"value": values[key], "low": interval.low, "high": interval.high}
+        intervals = bootstrap_all(criteria, predicted=a, true=b, resamples=bootstrap, generator=generator, level=level)
+        figures = {
+            name: {"value": value, "low": intervals[name].low, "high": intervals[name].high}
+            for name, value in figures.items()
+            if isinstance(value, float)
+        }
     return {
-        **{key[0]: figure for key, figure in figures.items() if len(key) == 1},
-        **{name: {k[1]: figure for k, figure in figures.items() if k[0] == name and len(k) == 2} for name in _TOP},
+        **{name: figures[name] for name in _OVERALL},
+        "p_at_k": {str(k): figures[f"P@{k}"] for k in chosen},
+        "br_at_k": {str(k): figures[f"BR@{k}"] for k in chosen},
+    }
+
+
+_OVERALL: dict[str, Criterion] = {
+    "kendall_tau": kendall_tau,
+    "spearman": spearman,
+    "pearson": pearson,
+    "pairwise_accuracy": pairwise_accuracy,
+}
+
+
+def _criteria(ks: Sequence[float | int]) -> dict[str, Criterion]:
+    """Return the criteria to compute, by a name that is unique among them."""
+    return {
+        **_OVERALL,
+        **{f"P@{k}": partial(precision_at_k, k=k) for k in ks},
+        **{f"BR@{k}": partial(best_rank_at_k, k=k) for k in ks},
     }

@@ -7,7 +7,6 @@ an absolute number (an int from 1 to M, then k = K): ``k=1`` is the single best-
 from __future__ import annotations
 
 import math
-import operator
 
 import numpy as np
 
@@ -25,21 +24,20 @@ def top_count(k: float | int, architectures: int) -> int:
     Raises:
         CriteriaError: when that is none, or more than there are.
     """
-    if isinstance(k, float | np.floating):
+    if isinstance(k, float):
         if not 0 < k <= 1:
             raise CriteriaError(f"K = {k} is no fraction: give a float above 0 and at most 1, or an integer number")
         # Rounding first, because 0.29 * 100 is 28.999999999999996 in binary.
-        count = math.floor(round(float(k) * architectures, 9))
+        count = math.floor(round(k * architectures, 9))
         if count < 1:
             raise CriteriaError(
                 f"K = {k:g} is too small for {architectures} architectures: it selects none; "
                 f"use at least {1 / max(architectures, 1):.3g}"
             )
         return count
-    count = operator.index(k)
-    if not 1 <= count <= architectures:
-        raise CriteriaError(f"K = {count} is not between 1 and the {architectures} architectures")
-    return count
+    if not 1 <= k <= architectures:
+        raise CriteriaError(f"K = {k} is not between 1 and the {architectures} architectures")
+    return k
 
 
 def precision_at_k(

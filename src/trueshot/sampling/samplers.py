@@ -106,7 +106,8 @@ class Matched:
                 " target: sample it uniformly"
             )
         always, branches = expected_parts(space)
-        p_drop = 1.0 - (madds - always) / branches
+        # Branches that cost nothing leave one reachable value, whatever is dropped.
+        p_drop = 1.0 - (madds - always) / branches if branches > 0 else float(madds != always) * 2.0
         if not -1e-9 <= p_drop <= 1.0 + 1e-9:
             raise BudgetError(
                 f"no p_drop gives {format_count(madds)} expected MAdds in space {space.name}: choose a target between"

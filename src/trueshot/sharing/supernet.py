@@ -102,7 +102,9 @@ class Supernet(nn.Module):
         for copied, module in zip(copies, chosen, strict=True):
             if copied is not None and module is not None:
                 copied.load_state_dict(module.state_dict())
-        prefixes = tuple(f"{name}." for name, module in self.body.named_modules() if module in set(self._placed))
+        placed = set(self._placed)
+        modules = self.body.named_modules(remove_duplicate=False)
+        prefixes = tuple(f"{name}." for name, module in modules if module in placed)
         fixed = {name: value for name, value in self.body.state_dict().items() if not name.startswith(prefixes)}
         network.load_state_dict(fixed, strict=False)
         return network.to(next(self.parameters()).device).train(self.training)

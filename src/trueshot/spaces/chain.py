@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from torch import nn
 
+from trueshot.core.errors import ConfigError
 from trueshot.operations import LinearBottleneck, conv_bn, initialise
 from trueshot.spaces import skeletons
+from trueshot.spaces.checks import check_bottlenecks
 from trueshot.spaces.site import Candidate, Place, Site
 from trueshot.spaces.space import Space
 
@@ -43,6 +45,14 @@ class Chain(Space):
     expansions: tuple[int, ...] = (3, 6)
     kernels: tuple[int, ...] = (3, 5, 7)
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the plan."""
+        super().__post_init__()
+        if not self.layers or any(len(layer) != 2 or min(layer) < 1 for layer in self.layers):
+            raise ConfigError(f"chain needs layers, each (width, stride) of 1 or more, not {self.layers}")
+        widths = (self.stem_width, self.fixed_width, self.head_width, self.stem_stride)
+        check_bottlenecks(self.name, widths, self.expansions, self.kernels, self.dropout)
 
     def assemble(self, place: Place) -> nn.Module:
         """Build stem, layers and head."""

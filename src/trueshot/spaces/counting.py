@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -85,16 +85,27 @@ def _counting(module: nn.Module) -> Iterator[list[int]]:
 
 @torch.no_grad()
 def count_madds(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Count the MAdds of one image of ``input_shape`` (channels, height, width); the module is on the meta device."""
-    with _counting(module) as counts:
-        module.eval()(torch.empty(1, *input_shape, device="meta"))
+    """Count the MAdds of one image of ``input_shape`` (channels, height, width); nothing is computed on ``meta``."""
+    modes = [(child, child.training) for child in module.modules()]
+    device = next((parameter.device for parameter in module.parameters()), torch.device("meta"))
+    module.eval()
+    try:
+        with _counting(module) as counts:
+            module(torch.zeros(1, *input_shape, device=device))
+    finally:
+        for child, mode in modes:
+            child.training = mode
     return sum(counts)
 
 
 def _identity(candidate: Candidate) -> Hashable:
     """Return a key that equal constructors share, so that each distinct candidate is measured once."""
     if isinstance(candidate, functools.partial):
-        return candidate.func, candidate.args, tuple(sorted(candidate.keywords.items()))
+        key = candidate.func, candidate.args, tuple(sorted(candidate.keywords.items()))
+        # An argument may be a list, and then the constructor stands for itself.
+        with suppress(TypeError):
+            hash(key)
+            return key
     return candidate
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from jaxtyping import Integer, UInt8
 from torch import nn
 
 from trueshot.core.errors import ArchitectureError, ConfigError
+from trueshot.spaces.checks import as_tuples, check_options
 from trueshot.spaces.counting import Costs, CostTable, cost_table
 from trueshot.spaces.site import Decision, Place, Site
 
@@ -37,6 +38,14 @@ class Space(abc.ABC):
     classes: int = 1000
     in_channels: int = 3
 
+    def __post_init__(self) -> None:
+        """Check the common fields and turn lists, as JSON and YAML give them, into tuples; subclasses call this."""
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, as_tuples(getattr(self, field.name)))
+        for name in ("image_size", "classes", "in_channels"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} of space {self.name} is {getattr(self, name)}: choose 1 or more")
+
     @abc.abstractmethod
     def assemble(self, place: Place) -> nn.Module:
         """Build the skeleton, asking ``place(site)`` what stands at each searchable site.
@@ -57,6 +66,7 @@ class Space(abc.ABC):
 
         def place(site: Site) -> nn.Module:
             decision = Decision(name=site.decision, options=tuple(site.candidates))
+            check_options(self.name, decision)
             if found.setdefault(site.decision, decision) != decision:
                 raise ConfigError(f"decision '{site.decision}' has other options at another site of {self.name}")
             return nn.Identity()
@@ -107,8 +117,8 @@ class Space(abc.ABC):
             row, gene = map(int, wrong[0])
             decision = self.decisions[gene]
             raise ArchitectureError(
-                f"architecture {row}, position {gene + 1} ({decision.name}): {array[row, gene]} is no option of it;"
-                f" choose 0 to {len(decision.options) - 1}"
+                f"{self.name} architecture {row}, position {gene + 1} of {len(self.decisions)} (decision"
+                f" {decision.name}): {array[row, gene]} is no option of it; choose 0 to {len(decision.options) - 1}"
             )
         return array.astype(np.uint8)
 
@@ -129,18 +139,23 @@ class Space(abc.ABC):
             ArchitectureError: naming the position that is wrong and what may stand there.
         """
         words = text.strip().split("-")
-        if len(words) != len(self.decisions):
-            raise ArchitectureError(
-                f"'{text}' has {len(words)} parts between '-', an architecture of {self.name} {len(self.decisions)}"
-            )
-        row = np.empty(len(words), dtype=np.uint8)
-        for gene, (word, decision) in enumerate(zip(words, self.decisions, strict=True)):
+        row = np.empty(len(self.decisions), dtype=np.uint8)
+        # A missing part counts as an empty one, so that the first position that is wrong is always named.
+        padded = words + [""] * (len(self.decisions) - len(words))
+        for gene, (word, decision) in enumerate(zip(padded, self.decisions, strict=False)):
             lowered = [option.lower() for option in decision.options]
             if word.strip().lower() not in lowered:
+                found = f"'{word.strip()}' is" if gene < len(words) else "the architecture ends before it, it is"
                 raise ArchitectureError(
-                    f"position {gene + 1} ({decision.name}): '{word}' is not one of {', '.join(decision.options)}"
+                    f"{self.name} architecture, position {gene + 1} of {len(row)} (decision {decision.name}): {found}"
+                    f" not one of {', '.join(decision.options)}"
                 )
             row[gene] = lowered.index(word.strip().lower())
+        if len(words) > len(row):
+            raise ArchitectureError(
+                f"{self.name} architecture, position {len(row) + 1}: '{words[len(row)]}' is one too many;"
+                f" an architecture has {len(row)} parts joined by '-'"
+            )
         return row
 
     def canonical(
@@ -165,6 +180,13 @@ class Space(abc.ABC):
     def cost(self, archs: Integer[np.ndarray, "n decisions"]) -> Costs:
         """Return parameters and MAdds of every architecture."""
         return self.cost_table(self.check(archs))
+
+    def bounds(self, metric: Literal["params", "madds"] = "madds") -> tuple[int, int]:
+        """Return the least and the greatest cost that an architecture can have."""
+        table, genes = self.cost_table, range(len(self.decisions))
+        fixed: int = getattr(table, f"fixed_{metric}")
+        each = [getattr(table, metric)[gene, : self.options[gene]] for gene in genes]
+        return fixed + sum(int(costs.min()) for costs in each), fixed + sum(int(costs.max()) for costs in each)
 
     def network(self, arch: Integer[np.ndarray, " decisions"]) -> nn.Module:
         """Build one architecture as an ordinary module, ``forward(images)``, with fresh weights."""

@@ -12,6 +12,7 @@ from torch import nn
 from trueshot.core.errors import ConfigError
 from trueshot.operations import LinearBottleneck, conv_bn, initialise
 from trueshot.spaces import skeletons
+from trueshot.spaces.checks import check_bottlenecks
 from trueshot.spaces.site import NONE, Candidate, Place, Site
 from trueshot.spaces.space import Space
 
@@ -47,10 +48,15 @@ class Topology(Space):
 
     def __post_init__(self) -> None:
         """Check the plan."""
+        super().__post_init__()
         if len(self.nodes) != len(self.widths) or not self.nodes or min(self.nodes) < 1 or sum(self.nodes) < 2:
             raise ConfigError(
-                f"topology needs a width for each stage and two nodes or more, not nodes {self.nodes}, widths {self.widths}"
+                f"topology needs a width for each stage and two nodes or more, not nodes {self.nodes} and widths"
+                f" {self.widths}"
             )
+        check_bottlenecks(
+            self.name, (*self.widths, self.head_width, self.stem_stride), self.expansions, self.kernels, self.dropout
+        )
 
     def stage(self, node: int) -> int:
         """Return the stage, from 0, of a node, from 1."""

@@ -1,0 +1,95 @@
+"""The one table of names that the command line knows, and how a user's own class is found."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from trueshot.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from trueshot.spaces import Space
+
+SPACES = {
+    "chain": "trueshot.spaces:Chain",
+    "topology": "trueshot.spaces:Topology",
+}
+"""Names of the spaces and where their classes are; text, so that nothing is imported before it is needed."""
+
+
+def space_class(name: str) -> type[Space]:
+    """Return the space called ``name``, or a user's own, ``module:Class`` or ``path/file.py:Class``.
+
+    Raises:
+        ConfigError: when there is no such name, file, module or class, or the class is no space.
+    """
+    from trueshot.spaces import Space
+
+    where, _, attribute = SPACES.get(name, name).rpartition(":")
+    if not where or not attribute:
+        raise ConfigError(
+            f"unknown space '{name}': choose {' or '.join(SPACES)}, or your own as module:Class or path/file.py:Class"
+        )
+    module = _from_file(Path(where)) if where.endswith(".py") else _from_path(where)
+    found = getattr(module, attribute, None)
+    if not (isinstance(found, type) and issubclass(found, Space)):
+        what = "is no subclass of trueshot.spaces.Space" if hasattr(module, attribute) else "is not in it"
+        raise ConfigError(f"space '{name}': {attribute} {what}; name the class of a space after the colon")
+    return found
+
+
+def make_space(name: str, arguments: dict[str, Any]) -> Space:
+    """Make the space called ``name``; arguments that are ``None`` keep their defaults.
+
+    Raises:
+        ConfigError: when there is no such space, or it does not take the arguments.
+    """
+    space = space_class(name)
+    given = {key: value for key, value in arguments.items() if value is not None}
+    try:
+        return space(**given)
+    except TypeError as error:
+        raise ConfigError(f"space '{name}' cannot be made with {given}: {error}") from error
+
+
+def _from_path(module: str) -> ModuleType:
+    """Import a module as Python run in the working directory would."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise _failed(module, error) from error
+
+
+def _from_file(path: Path) -> ModuleType:
+    """Import a file under its stem, by which the classes in it are found again."""
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise ConfigError(f"there is no file {path}: give your own space as path/file.py:Class")
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None:
+        if getattr(loaded, "__file__", None) == str(path):
+            return loaded
+        raise ConfigError(f"{path} has the name of another module, {path.stem}: rename the file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[path.stem]
+        raise _failed(str(path), error) from error
+    return module
+
+
+def _failed(what: str, error: Exception) -> ConfigError:
+    return ConfigError(f"cannot import {what}: {type(error).__name__}: {error}; add --debug to see where")

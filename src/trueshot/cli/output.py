@@ -1,0 +1,28 @@
+"""What commands print: one JSON object, or text for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCHEMA = 1
+"""Version of the JSON objects; it grows when a key changes its meaning or goes away."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+"""The option ``--json``."""
+
+
+def emit(result: dict[str, Any], *, as_json: bool, human: Callable[[Console], None]) -> None:
+    """Print ``result`` as JSON on standard output, or let ``human`` write to a console there."""
+    if as_json:
+        print(json.dumps({"schema": SCHEMA, **result}, allow_nan=False))
+    else:
+        from rich.console import Console
+
+        human(Console(highlight=False, soft_wrap=True))

@@ -1,0 +1,126 @@
+"""``trueshot space``: what can be built, and what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trueshot.cli.names import SPACES, make_space, space_class
+from trueshot.cli.output import Json, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trueshot.spaces import Space
+
+SpaceName = Annotated[
+    str, typer.Argument(metavar="SPACE", help="chain, topology, or your own: module:Class or path/file.py:Class.")
+]
+ImageSize = Annotated[int | None, typer.Option(help="Side of the square images in pixels; the paper's by default.")]
+Classes = Annotated[int | None, typer.Option(help="Number of classes; the paper's by default.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``space list`` and ``space show``."""
+    group = typer.Typer(no_args_is_help=True, help="Search spaces: what can be built, and what it costs.")
+    group.command("list")(list_spaces)
+    group.command("show")(show)
+    app.add_typer(group, name="space")
+
+
+def list_spaces(json: Json = False) -> None:
+    """List the spaces that have a name."""
+    spaces = [{"name": name, "summary": (space_class(name).__doc__ or "").split("\n")[0]} for name in SPACES]
+
+    def human(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table("space", "what it is", box=None)
+        for entry in spaces:
+            table.add_row(entry["name"], entry["summary"])
+        console.print(table)
+
+    emit({"spaces": spaces}, as_json=json, human=human)
+
+
+def show(
+    space: SpaceName,
+    arch: Annotated[str | None, typer.Option(help="An architecture: its options joined by '-'.")] = None,
+    image_size: ImageSize = None,
+    classes: Classes = None,
+    supernet: Annotated[bool, typer.Option("--supernet", help="Count the single-path supernet.")] = False,
+    json: Json = False,
+) -> None:
+    """Show the decisions of a space, the cost of an architecture, the parameters of the supernet."""
+    built = make_space(space, {"image_size": image_size, "classes": classes})
+    result = describe(built)
+    if arch is not None:
+        row = built.parse(arch)
+        cost = built.cost(row[None])
+        result |= {"arch": built.format(row), "params": int(cost.params[0]), "madds": int(cost.madds[0])}
+    if supernet:
+        parts = supernet_parts(built)
+        result |= {"supernet_params": sum(part["params"] for part in parts), "parts": parts}
+    emit(result, as_json=json, human=lambda console: _print(result, built, console))
+
+
+def describe(space: Space) -> dict[str, Any]:
+    """Return what holds of the whole space; ``topologies`` only where connections can be absent."""
+    least, greatest = space.bounds("madds")
+    topologies = space.topologies
+    return {
+        "space": space.name,
+        "image_size": space.image_size,
+        "classes": space.classes,
+        "decisions": len(space.decisions),
+        "options": [{"name": decision.name, "options": list(decision.options)} for decision in space.decisions],
+        "architectures": space.architectures,
+        **({} if topologies is None else {"topologies": topologies}),
+        "madds_min": least,
+        "madds_max": greatest,
+    }
+
+
+def supernet_parts(space: Space) -> list[dict[str, Any]]:
+    """Return name and parameters of each part of the single-path supernet, in the order of the skeleton."""
+    import torch
+
+    from trueshot.sharing import Supernet, single_path
+    from trueshot.spaces.counting import count_params
+    from trueshot.spaces.skeletons import named_parts
+
+    with torch.device("meta"):
+        body = Supernet(space, single_path).body
+    parts = [(name, count_params(module)) for name, module in named_parts(body)]
+    short = [name.rpartition(".")[2] for name, _ in parts]
+    names = short if len(set(short)) == len(short) else [name for name, _ in parts]
+    parts_sum = sum(params for _, params in parts)
+    whole = count_params(body)
+    rows = [{"name": name, "params": params} for name, (_, params) in zip(names, parts, strict=True)]
+    # A skeleton of the user's own may hold parameters outside its parts, or share them between parts.
+    return rows if parts_sum == whole else [*rows, {"name": "other", "params": whole - parts_sum}]
+
+
+def _print(result: dict[str, Any], space: Space, console: Console) -> None:
+    from rich.table import Table
+
+    from trueshot.core.units import format_count
+
+    console.print(f"[bold]{result['space']}[/bold] at {result['image_size']} pixels, {result['classes']} classes")
+    console.print(f"{result['decisions']} decisions, {result['architectures']:.3g} architectures", end="")
+    console.print(f", {result['topologies']:,} topologies" if "topologies" in result else "")
+    console.print(f"MAdds from {format_count(result['madds_min'])} to {format_count(result['madds_max'])}")
+    table = Table("position", "decision", "options", box=None)
+    for position, decision in enumerate(space.decisions, start=1):
+        table.add_row(str(position), decision.name, " ".join(decision.options))
+    console.print(table)
+    if "arch" in result:
+        console.print(f"architecture {result['arch']}", markup=False)
+        console.print(f"parameters {result['params']:,}, MAdds {result['madds']:,}")
+    if "parts" in result:
+        console.print(f"supernet: {result['supernet_params']:,} parameters")
+        table = Table("part", "parameters", box=None)
+        for part in result["parts"]:
+            table.add_row(part["name"], f"{part['params']:,}")
+        console.print(table)

@@ -1,0 +1,48 @@
+"""Checks of what a space is made of; each says in one line what is not usable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trueshot.core.errors import ConfigError
+from trueshot.spaces.site import NONE, Decision
+
+
+def check_bottlenecks(
+    space: str, sizes: tuple[int, ...], expansions: tuple[int, ...], kernels: tuple[int, ...], dropout: float
+) -> None:
+    """Check the numbers that spaces of bottlenecks share: widths and strides, expansions, kernels, dropout.
+
+    Raises:
+        ConfigError: saying which number is not usable.
+    """
+    if not 0.0 <= dropout < 1.0:
+        raise ConfigError(f"dropout of space {space} is {dropout}: choose it from 0 to below 1")
+    if min(sizes) < 1:
+        raise ConfigError(f"widths and strides of space {space} are 1 or more, not {min(sizes)}")
+    if not expansions or min(expansions) < 1 or len(set(expansions)) < len(expansions):
+        raise ConfigError(f"expansions of space {space} are different whole numbers from 1, not {expansions}")
+    if not kernels or min(kernels) < 1 or len(set(kernels)) < len(kernels) or any(k % 2 == 0 for k in kernels):
+        raise ConfigError(f"kernels of space {space} are different odd numbers, not {kernels}")
+
+
+def as_tuples(value: Any) -> Any:
+    """Return ``value`` with its lists, at any depth, as tuples."""
+    return tuple(map(as_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def check_options(space: str, decision: Decision) -> None:
+    """Check that the options can be encoded as a byte and as words joined by ``-``.
+
+    Raises:
+        ConfigError: naming the decision, and the option that is not usable.
+    """
+    names = [option.lower() for option in decision.options]
+    if not 1 <= len(names) <= 256 or names == [NONE]:
+        raise ConfigError(f"decision {decision.name} of space {space} has no options to choose from, or more than 256")
+    for name in names:
+        if not name or "-" in name or name != name.strip() or names.count(name) > 1:
+            raise ConfigError(
+                f"option '{name}' of decision {decision.name} of space {space}: names are unique (upper and lower case"
+                " are one) and hold no '-' and no outer blanks"
+            )

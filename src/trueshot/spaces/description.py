@@ -1,0 +1,59 @@
+"""A space as JSON values and back."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+from trueshot.core.errors import ConfigError
+from trueshot.spaces.checks import as_tuples
+from trueshot.spaces.space import Space
+
+
+def describe(space: Space) -> dict[str, Any]:
+    """Return ``{"class": "module:QualName", "arguments": {...}}``, plain JSON values.
+
+    Raises:
+        ConfigError: when an argument of the space is no JSON value.
+    """
+    cls = type(space)
+    try:
+        arguments = json.loads(json.dumps(space.arguments(), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"space {cls.__qualname__} cannot be written as JSON ({error}): keep its fields to numbers, texts and tuples"
+        ) from error
+    return {"class": f"{cls.__module__}:{cls.__qualname__}", "arguments": arguments}
+
+
+def rebuild(description: dict[str, Any]) -> Space:
+    """Import the class that :func:`describe` named and make the space again; JSON lists become tuples.
+
+    Importing a module runs it, as any import does; whatever is no :class:`Space` is refused.
+
+    Raises:
+        ConfigError: when the description is malformed, the class cannot be imported, is no space, or takes other
+            arguments.
+    """
+    name, arguments = description.get("class"), description.get("arguments")
+    if not isinstance(name, str) or name.count(":") != 1 or not isinstance(arguments, dict):
+        raise ConfigError(f"'{name}' does not describe a space: write class as module:Name and its arguments")
+    module, _, attribute = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"cannot import space {name} ({error}): put the module that defines it on PYTHONPATH"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Space)):
+        raise ConfigError(f"{name} is no space: name a subclass of trueshot.spaces.Space")
+    try:
+        space: Space = found(**{key: as_tuples(value) for key, value in arguments.items()})
+    except TypeError as error:
+        raise ConfigError(
+            f"space {name} does not take these arguments ({error}): use the release that wrote them"
+        ) from error
+    return space

@@ -1,0 +1,135 @@
+"""Images that are known but not yet decoded: where they lie, what they are called, which class they have."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+HASHED_BYTES = 256 * 2**20
+"""Files are fingerprinted by content up to this total size, beyond it by name and size, which needs no reading."""
+
+Item = bytes | Path | UInt8[np.ndarray, "..."]
+"""One encoded image: the content of an image file, its path, or pixels (height, width[, 3])."""
+
+
+class Images(Protocol):
+    """A sequence of encoded images, each with a name for messages."""
+
+    def __len__(self) -> int: ...
+
+    def item(self, row: int) -> Item:
+        """Return the image of ``row``; nothing is decoded."""
+        ...
+
+    def name(self, row: int) -> str:
+        """Return how messages call the image of ``row``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileImages:
+    """Image files below one folder."""
+
+    root: Path
+    paths: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def item(self, row: int) -> Item:
+        """Return the path of the file."""
+        return self.root / self.paths[row]
+
+    def name(self, row: int) -> str:
+        """Return the path of the file as the user can find it."""
+        return str(self.root / self.paths[row])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayImages:
+    """Images that are in memory as pixels, ``(n, height, width)`` or ``(n, height, width, 3)``."""
+
+    origin: str
+    pixels: UInt8[np.ndarray, "n h w *c"]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def item(self, row: int) -> Item:
+        """Return the pixels of one image."""
+        return self.pixels[row]
+
+    def name(self, row: int) -> str:
+        """Return the origin and the position in it."""
+        return f"image {row} of {self.origin}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """Encoded images with one class number each."""
+
+    images: Images
+    labels: Int64[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a source holds before anything is split or decoded; absent parts are cut from ``train`` later."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: Labelled
+    validation: Labelled | None = None
+    test: Labelled | None = None
+
+    def digest(self) -> str:
+        """Return a hexadecimal fingerprint of classes, labels and images, equal wherever the data lies."""
+        state = hashlib.blake2b(digest_size=16)
+        state.update(repr(self.classes).encode())
+        for part in (self.train, self.validation, self.test):
+            state.update(b"part" if part is None else f"part {len(part)}".encode())
+            if part is not None:
+                state.update(part.labels.tobytes())
+                _hash_images(part.images, state)
+        return state.hexdigest()
+
+
+def _hash_images(images: Images, state: hashlib.blake2b) -> None:
+    if isinstance(images, FileImages):
+        sizes = [_size(images.root / path) for path in images.paths]
+        by_content = sum(sizes) <= HASHED_BYTES
+        for row, (path, size) in enumerate(zip(images.paths, sizes, strict=True)):
+            state.update(f"{path}\0{size}\0".encode())
+            if by_content and size:
+                state.update(_content(images.item(row)))
+        return
+    for row in range(len(images)):
+        content = _content(images.item(row))
+        state.update(f"{len(content)}\0".encode())
+        state.update(content)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # a dangling link: counted as a bad image when it is read
+
+
+def _content(item: Item) -> bytes:
+    if isinstance(item, bytes):
+        return item
+    if isinstance(item, Path):
+        try:
+            return item.read_bytes()
+        except OSError:
+            return b""
+    return item.tobytes()

@@ -1,0 +1,94 @@
+"""What a trained network expects of an image, and how one image of a user is brought there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+
+from trueshot.core.errors import DataError
+from trueshot.training.data.decode import Geometry, fit, open_image, reason_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """Shape and scaling of a network's input.
+
+    Attributes:
+        channels: 1 (grey) or 3 (red, green, blue).
+        image_size: side of the square in pixels.
+        mean: per channel, of pixels between 0 and 1.
+        std: standard deviation per channel, of pixels between 0 and 1, above zero.
+        crop: side of the square as a share of the shorter side of the resized image.
+    """
+
+    channels: int
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3) or len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise DataError(
+                f"preprocessing with {self.channels} channels, {len(self.mean)} means and {len(self.std)} deviations: "
+                "channels must be 1 or 3 and have one of each"
+            )
+        if self.image_size < 1 or not 0 < self.crop <= 1 or min(self.std) <= 0:
+            raise DataError("preprocessing needs image_size of at least 1, crop above 0 and up to 1, and std above 0")
+
+    @property
+    def geometry(self) -> Geometry:
+        """The shape without the scaling."""
+        return Geometry(channels=self.channels, image_size=self.image_size, crop=self.crop)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold without loss."""
+        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Preprocessing:
+        """Read what :meth:`to_dict` wrote; keys that it does not write are passed over.
+
+        Raises:
+            DataError: when a value is missing or unfit.
+        """
+        try:
+            return cls(
+                channels=int(content["channels"]),
+                image_size=int(content["image_size"]),
+                mean=tuple(float(value) for value in content["mean"]),
+                std=tuple(float(value) for value in content["std"]),
+                crop=float(content["crop"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"saved preprocessing is not usable ({error!r}): export the network again") from error
+
+    def normalise(self, images: UInt8[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
+        """Scale pixels to [0, 1], subtract the mean and divide by the deviation, per channel."""
+        return self.standardise(images.to(torch.float32).div_(255))
+
+    def standardise(self, images: Float32[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
+        """Subtract the mean and divide by the deviation, per channel, of pixels in [0, 1]; changes ``images``."""
+        mean = torch.tensor(self.mean, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+        std = torch.tensor(self.std, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+        return images.sub_(mean).div_(std)
+
+
+def decode_image(source: Path | bytes, preprocessing: Preprocessing) -> Float32[Tensor, "1 c s s"]:
+    """Prepare one image file, or the bytes of one, for a trained network, exactly as evaluation prepares its images.
+
+    Raises:
+        DataError: when the image cannot be read.
+    """
+    try:
+        pixels = fit(open_image(source), preprocessing.geometry)
+    except Exception as error:  # decoders raise nearly anything on broken bytes
+        name = str(source) if isinstance(source, Path) else "image"
+        raise DataError(f"cannot read {name}: {reason_of(error)}; give a whole JPEG, PNG or like file") from error
+    return preprocessing.normalise(torch.from_numpy(pixels)[None])

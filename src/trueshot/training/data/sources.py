@@ -1,0 +1,233 @@
+"""From what the user calls the data to a dataset."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from sklearn.datasets import load_digits
+
+from trueshot.core.errors import DataError
+from trueshot.core.random import Streams
+from trueshot.training.data.dataset import IMBALANCE, Dataset, HeldBack, check_bad, imbalance, name_bad
+from trueshot.training.data.folder import list_folder
+from trueshot.training.data.layout import Survey, layout_notes, survey
+from trueshot.training.data.listing import ArrayImages, Labelled, Listing
+from trueshot.training.data.options import DataOptions
+from trueshot.training.data.parquet import list_parquet
+from trueshot.training.data.parts import Reader, held_back
+from trueshot.training.data.splits import split, subset
+
+DATA_VARIABLE = "TRUESHOT_DATA"
+"""Environment variable that names the folder with the benchmark datasets."""
+
+SHARED = ("cifar10", "subimagenet64")
+
+
+def load(spec: str, *, options: DataOptions, streams: Streams) -> Dataset:
+    """Read, check and split a dataset.
+
+    Args:
+        spec: ``digits``, ``cifar10`` or ``subimagenet64`` (the latter two below ``$TRUESHOT_DATA``), a folder, or a
+            Parquet file; a folder of one of these names is written ``./digits``.
+        options: sizes, fractions and limits.
+        streams: source of the splits; equal streams give equal parts.
+
+    Returns:
+        The dataset. Every training and validation image of at most 64 pixels has been decoded, once. Of larger images
+        and of test images, headers and last bytes have been read, so that foreign, empty and truncated files are found
+        now; the pixels of test images are not read before ``Dataset.test`` is asked for.
+
+    Raises:
+        DataError: one line that names the file, class or column at fault and the remedy.
+    """
+    listing = list_source(spec)
+    chosen = _choose(listing, options, streams)
+    workers = options.worker_count()
+    small = options.image_size is None or options.image_size <= 64
+    seen = {
+        name: survey(part.images, rows, keep=small and name != "test", workers=workers)
+        for name, (part, rows) in chosen.items()
+    }
+    bad = [image for part in seen.values() for image in part.bad]
+    check_bad(bad, sum(len(rows) for _, rows in chosen.values()), options.max_bad_images)
+    picked = _pick(listing, chosen, seen, options, streams)
+    for name, part in picked.items():
+        _check_classes(name, part.labels, listing)
+
+    reader = Reader.of([part.seen for part in picked.values()], options, workers)
+    train, unread = reader.read(picked["train"].source, picked["train"].seen)
+    validation, also = reader.read(picked["validation"].source, picked["validation"].seen)
+    bad += [*unread, *also]
+    check_bad(bad, sum(len(rows) for _, rows in chosen.values()), options.max_bad_images)
+    dataset = Dataset(
+        name=listing.name,
+        classes=listing.classes,
+        preprocessing=reader.preprocessing(train),
+        train=train,
+        validation=validation,
+        held_back=held_back(reader, picked["test"].source, picked["test"].seen, options.max_bad_images - len(bad)),
+        notes=(),
+        digest=listing.digest(),
+    )
+    notes = [f"{len(bad)} unreadable images are skipped: {name_bad(bad)}"] if bad else []
+    notes += layout_notes(list(seen.values()), reader.geometry.image_size)
+    notes += _subset_notes(listing, chosen, options)
+    return replace(dataset, notes=(*_imbalance_notes(dataset), *notes))
+
+
+def list_source(spec: str) -> Listing:
+    """Find what ``spec`` names and list its images.
+
+    Raises:
+        DataError: when there is no such thing, or it holds no images with classes.
+    """
+    if spec == "digits":
+        return _digits()
+    if spec in SHARED:
+        return list_parquet(_shared(spec))
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return list_folder(path)
+    if not path.exists():
+        raise DataError(
+            f"no data at '{spec}': give digits, {', '.join(SHARED)}, a folder with one sub-folder per class, "
+            "or a Parquet file"
+        )
+    if path.suffix.lower() not in (".parquet", ".pq"):
+        raise DataError(f"'{spec}' is neither a folder nor a .parquet file: give one of these")
+    return list_parquet(path)
+
+
+def _digits() -> Listing:
+    """The 1,797 handwritten digits of scikit-learn, whose 17 grey levels are spread over 0 to 255."""
+    bunch = load_digits()
+    pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    return Listing(
+        name="digits",
+        classes=tuple(str(name) for name in bunch.target_names),
+        train=Labelled(images=ArrayImages(origin="digits", pixels=pixels), labels=bunch.target.astype(np.int64)),
+    )
+
+
+def _shared(name: str) -> Path:
+    file = f"{name}-train.parquet"
+    folder = os.environ.get(DATA_VARIABLE)
+    if not folder:
+        raise DataError(f"{name} needs {file}: set {DATA_VARIABLE} to the folder that holds it")
+    path = Path(folder).expanduser() / file
+    if not path.is_file():
+        raise DataError(f"{name} needs {file}, which {DATA_VARIABLE} ({folder}) lacks: put it there or name another folder")
+    return path
+
+
+Chosen = dict[str, tuple[Labelled, Int64[np.ndarray, " n"]]]
+
+
+def _choose(listing: Listing, options: DataOptions, streams: Streams) -> Chosen:
+    """Decide which rows of which part of the source are used at all, so that no others are decoded."""
+    classes = listing.classes
+    train, validation, test = listing.train, listing.validation, listing.test
+    rows = np.arange(len(train))
+    if test is None:
+        test = train
+        cut = streams.numpy("data/test")
+        rows, test_rows = split(train.labels, options.test_fraction, classes=classes, parts=3, generator=cut)
+    else:
+        test_rows = np.arange(len(test))
+    limit = options.max_images
+    if validation is not None and limit is not None:
+        validation_limit = max(round(limit * options.validation_fraction), 1)
+        limit -= validation_limit
+    least = 1 if validation is not None else 2
+    few = subset(
+        train.labels[rows], limit, classes=classes, least=least, generator=streams.numpy("data/few"), option="max_images"
+    )
+    few_test = subset(
+        test.labels[test_rows],
+        options.max_test_images,
+        classes=classes,
+        least=1,
+        generator=streams.numpy("data/few_test"),
+        option="max_test_images",
+    )
+    chosen = {"train": (train, rows[few])}
+    if validation is not None:
+        few_validation = subset(
+            validation.labels,
+            None if limit is None else validation_limit,
+            classes=classes,
+            least=1,
+            generator=streams.numpy("data/few_validation"),
+            option="max_images",
+        )
+        chosen["validation"] = (validation, few_validation)
+    return {**chosen, "test": (test, test_rows[few_test])}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Picked:
+    """The rows of one final part, as surveyed."""
+
+    source: Labelled
+    seen: Survey
+
+    @property
+    def labels(self) -> Int64[np.ndarray, " n"]:
+        return self.source.labels[self.seen.rows]
+
+
+def _pick(
+    listing: Listing, chosen: Chosen, seen: dict[str, Survey], options: DataOptions, streams: Streams
+) -> dict[str, _Picked]:
+    """Cut validation off the readable training images where the source has no such part."""
+    picked = {name: _Picked(source=chosen[name][0], seen=part) for name, part in seen.items()}
+    if "validation" not in picked:
+        whole = picked["train"]
+        kept, aside = split(
+            whole.labels,
+            options.validation_fraction,
+            classes=listing.classes,
+            parts=2,
+            generator=streams.numpy("data/validation"),
+        )
+        picked["train"] = _Picked(source=whole.source, seen=whole.seen.take(kept))
+        picked["validation"] = _Picked(source=whole.source, seen=whole.seen.take(aside))
+    return picked
+
+
+def _check_classes(name: str, labels: Int64[np.ndarray, " n"], listing: Listing) -> None:
+    counts = np.bincount(labels, minlength=len(listing.classes))
+    if (counts > 0).sum() < 2:
+        raise DataError(
+            f"the {name} part of {listing.name} has images of fewer than 2 classes: add images or let it be split anew"
+        )
+    if name == "train" and counts.min() == 0:
+        lost = listing.classes[int(counts.argmin())]
+        raise DataError(f"class '{lost}' of {listing.name} has no readable images: add some or remove the class")
+
+
+def _imbalance_notes(dataset: Dataset) -> list[str]:
+    counts = dataset.class_counts
+    if imbalance(counts) < IMBALANCE:
+        return []
+    most, least = int(counts.argmax()), int(counts.argmin())
+    return [
+        f"classes are imbalanced: '{dataset.classes[most]}' has {counts[most]} images and '{dataset.classes[least]}' "
+        f"{counts[least]} (ratio {imbalance(counts):.1f}); balanced accuracy is shown beside accuracy"
+    ]
+
+
+def _subset_notes(listing: Listing, chosen: Chosen, options: DataOptions) -> list[str]:
+    notes = []
+    used = sum(len(rows) for name, (_, rows) in chosen.items() if name != "test")
+    if options.max_images is not None and used == options.max_images:
+        notes.append(f"only {used} of the images for training and validation are used (max_images)")
+    tested = len(chosen["test"][1])
+    if options.max_test_images is not None and tested == options.max_test_images:
+        notes.append(f"only {tested} of the test images are used (max_test_images)")
+    return notes

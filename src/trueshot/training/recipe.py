@@ -1,0 +1,99 @@
+"""What supernet and stand-alone training share: the configuration of an optimizer and its schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from timm.optim import param_groups_weight_decay
+from timm.scheduler import CosineLRScheduler
+from torch import Tensor, nn
+
+from trueshot.core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Stochastic gradient descent with a cosine learning rate, and what regularises it.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images in a step.
+        lr: learning rate at the start; ``final_lr`` at the end; ``warmup_epochs`` of linear rise before.
+        momentum: of SGD; ``nesterov`` as in PyTorch.
+        weight_decay: on convolution and linear weights, not on norms and biases.
+        label_smoothing: probability mass spread over the other classes.
+        clip: bound on the gradient norm, ``None`` for none.
+        ema_decay: decay of the averaged weights that are used at the end, ``None`` for the last weights. It is warmed
+            up as ``min(ema_decay, (1 + step) / (10 + step))``.
+    """
+
+    epochs: int
+    batch_size: int = 128
+    lr: float = 0.1
+    final_lr: float = 0.0
+    warmup_epochs: float = 0.0
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.0
+    clip: float | None = None
+    ema_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        checks = {
+            "epochs": self.epochs >= 1,
+            "batch_size": self.batch_size >= 2,
+            "lr": self.lr > 0,
+            "final_lr": 0 <= self.final_lr <= self.lr,
+            "warmup_epochs": 0 <= self.warmup_epochs < self.epochs,
+            "momentum": 0 <= self.momentum < 1,
+            "weight_decay": self.weight_decay >= 0,
+            "label_smoothing": 0 <= self.label_smoothing < 1,
+            "clip": self.clip is None or self.clip > 0,
+            "ema_decay": self.ema_decay is None or 0 < self.ema_decay < 1,
+        }
+        for name, right in checks.items():
+            if not right:
+                raise ConfigError(f"training option {name} = {getattr(self, name)} is out of range")
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError("training option nesterov needs a momentum above 0")
+
+
+def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Split the parameters into those without weight decay (norms, biases) and those with it, by timm's rule."""
+    groups: list[dict[str, object]] = param_groups_weight_decay(module, weight_decay)
+    return groups
+
+
+def make_sgd(module: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """Return PyTorch's SGD for ``recipe``, weight decay not on norms and biases."""
+    groups = decay_groups(module, recipe.weight_decay)
+    return torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=recipe.nesterov, foreach=True)
+
+
+def cosine(optimizer: torch.optim.Optimizer, recipe: Recipe, steps_per_epoch: int) -> CosineLRScheduler:
+    """Return timm's cosine schedule in steps: a pure function of the step, so that nothing of it need be saved."""
+    return CosineLRScheduler(
+        optimizer,
+        t_initial=recipe.epochs * steps_per_epoch,
+        lr_min=recipe.final_lr,
+        warmup_t=round(recipe.warmup_epochs * steps_per_epoch),
+        warmup_prefix=False,
+        t_in_epochs=False,
+    )
+
+
+def clip_gradients(parameters: Iterable[Tensor], bound: float | None) -> None:
+    """Scale the gradients down, in place, so that their norm is at most ``bound``."""
+    if bound is not None:
+        torch.nn.utils.clip_grad_norm_(parameters, bound, foreach=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, scheduler: CosineLRScheduler | None, step: int) -> float:
+    """Set the learning rate of ``step`` and return it."""
+    if scheduler is not None:
+        scheduler.step_update(step)
+    return float(optimizer.param_groups[0]["lr"])

@@ -1,0 +1,119 @@
+"""Training of one stand-alone network from scratch or from given weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from timm.scheduler import CosineLRScheduler
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+
+from trueshot.core.observe import SILENT, Observer
+from trueshot.core.random import Streams
+from trueshot.training.loop import Batches, Plan, count_correct, train
+from trueshot.training.recipe import Recipe, clip_gradients, cosine, make_sgd, set_learning_rate
+from trueshot.training.supernet import Loss
+
+
+class NetworkTask:
+    """One step of an ordinary network, with timm's moving average of the weights where the recipe asks for it."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        optimizer: torch.optim.Optimizer,
+        schedule: CosineLRScheduler | None,
+        loss: Loss,
+        streams: Streams,
+    ) -> None:
+        self.network, self.recipe, self.optimizer = network, recipe, optimizer
+        self.schedule, self.loss, self.streams = schedule, loss, streams
+        self.learning_rate = recipe.lr
+        self.average = None if recipe.ema_decay is None else ModelEmaV3(network, decay=recipe.ema_decay, foreach=True)
+        self._autocast = next(network.parameters()).device.type == "cuda"
+        # The global stream is forked only for networks that draw from it: forking costs as much as a small layer.
+        self._draws = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
+
+    def step(self, index: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Update the network; return mean loss and number of right answers."""
+        if not self.network.training:
+            self.network.train()
+        self.learning_rate = set_learning_rate(self.optimizer, self.schedule, index)
+        if self._draws:
+            with self.streams.forked("dropout", index):
+                logits = self._forward(images)
+        else:
+            logits = self._forward(images)
+        loss = self.loss(logits, labels, images)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        clip_gradients(self.network.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        if self.average is not None and self.recipe.ema_decay is not None:
+            self.average.decay = min(self.recipe.ema_decay, (1 + index) / (10 + index))
+            self.average.update(self.network)
+        return loss.detach(), count_correct(logits, labels)
+
+    def _forward(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._autocast):
+            logits: Tensor = self.network(images)
+        return logits
+
+    def describe(self, index: int) -> str:
+        """Name what was trained."""
+        return "stand-alone network"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return weights, their average and optimizer state."""
+        average = None if self.average is None else self.average.module.state_dict()
+        return {"model": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "average": average}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned."""
+        self.network.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.module.load_state_dict(state["average"])
+
+
+def build(make: Callable[[], nn.Module], streams: Streams, device: str | torch.device) -> nn.Module:
+    """Build a module with initial weights drawn from ``streams``, in the memory layout that trains fastest."""
+    with streams.forked("initial-weights"):
+        module = make()
+    # Channels last makes small and depth-wise convolutions several times faster on CPUs and suits tensor cores.
+    return module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def train_network(
+    network: nn.Module,
+    batches: Batches,
+    recipe: Recipe,
+    streams: Streams,
+    *,
+    plan: Plan | None = None,
+    loss: Loss | None = None,
+    observer: Observer = SILENT,
+) -> tuple[nn.Module, list[dict[str, Any]]]:
+    """Train ``network`` by ``recipe``.
+
+    Args:
+        network: trained in place.
+        batches: its training images.
+        recipe: for how long and how; ``epochs`` counts passes over ``batches``.
+        streams: source of dropout's draws.
+        plan: where to keep checkpoints and logs; by default nothing is kept.
+        loss: by default cross-entropy with the recipe's label smoothing.
+        observer: told of the progress.
+
+    Returns:
+        The network to use (the average of the weights where the recipe asks for it) and one row for each epoch.
+    """
+    plan = plan or Plan(phase="network", steps=recipe.epochs * batches.steps_per_epoch)
+    loss = loss or Loss(label_smoothing=recipe.label_smoothing)
+    optimizer = make_sgd(network, recipe)
+    task = NetworkTask(network, recipe, optimizer, cosine(optimizer, recipe, batches.steps_per_epoch), loss, streams)
+    history = train(task, batches, plan, observer=observer)
+    return (network if task.average is None else task.average.module).eval(), history
