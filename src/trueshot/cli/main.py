@@ -15,10 +15,15 @@ from typing import Annotated
 import typer
 
 from trueshot import __version__
-from trueshot.cli import sample, space
+from trueshot.cli import deliver, sample, search, space
 from trueshot.core.errors import TrueshotError
 
-COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (space.register, sample.register)
+COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
+    search.register,
+    deliver.register,
+    space.register,
+    sample.register,
+)
 """What adds commands to the application, in the order of the help."""
 
 _DEBUG = "--debug"
@@ -85,7 +90,8 @@ def _report_usage_error(error: Exception, debug: bool) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "trueshot"
     if type(error).__name__ == "NoArgsIsHelpError":
-        print(message if message else context.get_help() if context is not None else "", file=sys.stderr)
+        # With Rich the help is on the screen already, and the message empty.
+        print(message, end="\n" if message else "")
     else:
         message = " ".join(message.split()).rstrip(".")
         print(f"error: {message}: see {command} --help", file=sys.stderr)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,7 +61,7 @@ class EvaluationCache:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> EvaluationCache:
         return self
 
     def __exit__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 Role = Literal["winner", "random", "off-the-shelf"]
 
@@ -60,7 +60,7 @@ class NetworkRecord:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Self:
+    def from_json(cls, content: dict[str, Any]) -> NetworkRecord:
         """Read what :meth:`to_json` returned."""
 
         def accuracy(part: dict[str, Any] | None) -> Accuracy | None:

@@ -173,6 +173,8 @@ def export_onnx(folder: Path, *, example_images: Float[Tensor, "n channels heigh
     )
     assert program is not None
     model = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]  # stack traces with paths of this machine
     for key, value in (("classes", list(loaded.classes)), ("preprocessing", loaded.preprocessing)):
         entry = model.metadata_props.add()
         entry.key, entry.value = f"trueshot.{key}", json.dumps(value)
@@ -197,6 +199,8 @@ def export_module(folder: Path, *, example_images: Float[Tensor, "n channels hei
     loaded = load_network(folder)
     example = _traced_batch(loaded, example_images)
     program = torch.export.export(loaded.network, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)
     buffer = io.BytesIO()
     torch.export.save(program, buffer, extra_files={ARCHITECTURE: json.dumps(loaded.meta)})
     buffer.seek(0)

@@ -83,7 +83,8 @@ class Bounds:
     def contains(self, costs: Costs) -> Bool[np.ndarray, " n"]:
         """Return which architectures of a batch lie inside."""
         both = np.stack([costs.madds, costs.params], axis=1)
-        return ((both >= self.low) & (both <= self.high)).all(axis=1)
+        inside: np.ndarray = np.logical_and.reduce((both >= self.low) & (both <= self.high), axis=1)
+        return inside
 
     def check(self, space: Space) -> None:
         """Check each bound against the cheapest and the dearest architecture.

@@ -101,9 +101,7 @@ def run_search(
         scores = cache.get(digest, archs)
         proposer.tell(archs, scores)
         history = _extend(history, archs, scores, generation)
-        history = replace(
-            history, fresh=fresh, evaluate_seconds=spent, own_seconds=time.perf_counter() - start - spent
-        )
+        history = replace(history, fresh=fresh, evaluate_seconds=spent, own_seconds=time.perf_counter() - start - spent)
         if on_generation is not None:
             on_generation(history)
     return _extend(history, archs, np.zeros(0), 0) if history is None else history

@@ -99,9 +99,12 @@ class Feasible:
                 break
             kind = wrong[rows].argmax(axis=1)
             _step(archs, rows, costs[kind % 2], np.where(kind < 2, 1, -1), rng)
-        return archs[self.inside(archs)]
+        repaired: Rows = archs[self.inside(archs)]
+        return repaired
 
-    def _reject(self, found: dict[bytes, np.ndarray], n: int, rng: np.random.Generator, known: Collection[bytes]) -> None:
+    def _reject(
+        self, found: dict[bytes, np.ndarray], n: int, rng: np.random.Generator, known: Collection[bytes]
+    ) -> None:
         for _ in range(_ROUNDS):
             drawn = self.sampler.sample(max(_DRAWS, n), rng)
             inside = self.inside(drawn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any, final
 
 import numpy as np
@@ -44,7 +45,7 @@ class NSGA2Config:
     population: int = 45
     generations: int = 22
     objective: Objective = "madds"
-    redraws: int = 50
+    redraws: int = 25
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -66,10 +67,10 @@ class NSGA2Config:
 class NSGA2:
     """Minimise a cost and maximise the score inside hard bounds.
 
-    The first generation is random. Each later one are children of binary tournaments by rank, then crowding: single-point
-    crossover gives one child (genes 1 to p of the first parent, the rest of the second), one random gene of it changes
-    to another option, and the child is drawn anew when it is out of bounds or was asked for before. Survivors are
-    picked by non-dominated sorting and crowding distance. When the bounds leave no new architecture, generations
+    The first generation is random, each later one children: binary tournaments by rank, then crowding, pick parents;
+    single-point crossover gives one child (genes 1 to p of the first parent, the rest of the second); one random gene
+    of it changes to another option; and it is drawn anew when it is out of bounds or was asked for before. Survivors
+    are picked by non-dominated sorting and crowding distance. When the bounds leave no new architecture, generations
     shrink and the search ends early.
 
     Args:
@@ -101,7 +102,8 @@ class NSGA2:
         self._known: set[bytes] = set()
         self._asked: Any = None
         first = self._feasible.draw(self.config.population, self._streams.numpy("first"))
-        self._algorithm = _algorithm(self, first, self._streams.key("pymoo"))
+        admissible = _Admissible(self._known, self._feasible)
+        self._algorithm = _algorithm(space, self.config, first, admissible, self._streams.key("pymoo"))
 
     @property
     def finished(self) -> bool:
@@ -119,10 +121,13 @@ class NSGA2:
         if self._finished:
             return self._empty()
         if self._asked is None:
-            self._asked = self._propose()
-            self._known.update(row_keys(_rows(self._asked)) if len(self._asked) else [])
-            self._finished = not len(self._asked)
-        return _rows(self._asked) if len(self._asked) else self._empty()
+            proposed = self._propose()
+            if not len(proposed):
+                self._finished = True
+                return self._empty()
+            self._asked = proposed
+            self._known.update(row_keys(_rows(proposed)))
+        return _rows(self._asked)
 
     def tell(self, archs: UInt8[np.ndarray, "n decisions"], scores: Float64[np.ndarray, " n"]) -> None:
         """Take the scores of the generation asked for.
@@ -141,11 +146,6 @@ class NSGA2:
         self._asked = None
         self._generation += 1
         self._finished = self._generation >= self.config.generations
-
-    def admissible(self, archs: Rows) -> np.ndarray:
-        """Return which architectures, ``(n,)``, lie inside the bounds and were never asked for."""
-        fresh = np.array([key not in self._known for key in row_keys(archs)], dtype=bool)
-        return fresh & self._feasible.inside(archs)
 
     def _propose(self) -> Any:
         children = self._algorithm.ask()
@@ -168,20 +168,19 @@ def _rows(population: Any) -> Rows:
     return rows
 
 
-def _algorithm(search: NSGA2, first: Rows, seed: int) -> Any:
+def _algorithm(space: Space, config: NSGA2Config, first: Rows, admissible: DuplicateElimination, seed: int) -> Any:
     """Set up pymoo's algorithm; its generator is seeded by ``seed``, and it draws from no other."""
     # The hint would go to standard output, which may carry JSON.
     Config.warnings["not_compiled"] = False
-    options, admissible = search.space.options, _Admissible(search)
     mating = Mating(
         TournamentSelection(func_comp=tournament),
         SinglePoint(),
-        OneGene(options),
+        OneGene(space.options),
         eliminate_duplicates=admissible,
-        n_max_iterations=search.config.redraws,
+        n_max_iterations=config.redraws,
     )
     algorithm = PymooNSGA2(
-        pop_size=search.config.population,
+        pop_size=config.population,
         sampling=first.astype(np.int64),
         mating=mating,
         eliminate_duplicates=admissible,
@@ -189,8 +188,8 @@ def _algorithm(search: NSGA2, first: Rows, seed: int) -> Any:
         seed=seed,
     )
     algorithm.termination = NoTermination()
-    problem = Problem(n_var=len(options), n_obj=2, xl=np.zeros(len(options)), xu=options - 1, vtype=int)
-    return algorithm.setup(problem)
+    genes = len(space.options)
+    return algorithm.setup(Problem(n_var=genes, n_obj=2, xl=np.zeros(genes), xu=space.options - 1, vtype=int))
 
 
 def tournament(pop: Any, pairs: Integer[np.ndarray, "n 2"], random_state: Any, **_: Any) -> np.ndarray:
@@ -208,10 +207,11 @@ class SinglePoint(Crossover):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(n_parents=2, n_offsprings=1, prob=1.0)
 
-    def _do(self, problem: Any, X: np.ndarray, *_: Any, random_state: Any, **__: Any) -> np.ndarray:  # noqa: N803
+    def _do(self, problem: Any, X: np.ndarray, *_: Any, random_state: Any, **__: Any) -> np.ndarray:
         _, matings, genes = X.shape
         point = random_state.integers(1, max(genes, 2), size=matings)
-        return np.where(np.arange(genes) < point[:, None], X[0], X[1])[None]
+        child: np.ndarray = np.where(np.arange(genes) < point[:, None], X[0], X[1])[None]
+        return child
 
 
 class OneGene(Mutation):  # type: ignore[misc]
@@ -222,7 +222,7 @@ class OneGene(Mutation):  # type: ignore[misc]
         self._options = options
         self._open = np.flatnonzero(options > 1)
 
-    def _do(self, problem: Any, X: np.ndarray, *_: Any, random_state: Any, **__: Any) -> np.ndarray:  # noqa: N803
+    def _do(self, problem: Any, X: np.ndarray, *_: Any, random_state: Any, **__: Any) -> np.ndarray:
         if not len(self._open):
             return X
         mutated, each = X.copy(), np.arange(len(X))
@@ -235,17 +235,17 @@ class OneGene(Mutation):  # type: ignore[misc]
 class _Admissible(DuplicateElimination):  # type: ignore[misc]
     """Drop what was asked for before, what is out of bounds and what stands twice."""
 
-    def __init__(self, search: NSGA2) -> None:
+    def __init__(self, known: Collection[bytes], feasible: Feasible) -> None:
         super().__init__()
-        self._search = search
+        self._known, self._feasible = known, feasible
 
     def do(self, pop: Any, *others: Any, **_: Any) -> Any:
         if not len(pop):
             return pop
         archs = _rows(pop)
-        keep = self._search.admissible(archs)
+        keep = self._feasible.inside(archs)
         seen = {key for other in others if len(other) for key in row_keys(_rows(other))}
         for index, key in enumerate(row_keys(archs)):
-            keep[index] &= key not in seen
+            keep[index] &= key not in self._known and key not in seen
             seen.add(key)
         return pop[keep]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from trueshot.spaces import Site, Space
+from trueshot.spaces.skeletons import Skips
 
 Arch = Sequence[int] | Integer[np.ndarray, " decisions"]
 """One architecture: a row of option indices."""
@@ -68,6 +69,7 @@ class Supernet(nn.Module):
         self.body = space.assemble(place)
         # Tuples keep the placed modules from being registered twice.
         self._placed = tuple(placed)
+        self._skipping = tuple(module for module in self.body.modules() if isinstance(module, Skips))
         inside = {id(parameter) for module in placed for parameter in module.parameters()}
         norms_inside = {id(module) for outer in placed for module in outer.modules()}
         self._fixed = Active(
@@ -81,9 +83,14 @@ class Supernet(nn.Module):
         return logits
 
     def active(self, arch: Arch) -> Active:
-        """Return the parameters and BatchNorm layers that ``arch`` uses, the fixed parts first."""
+        """Return the parameters and BatchNorm layers that ``arch`` uses, the fixed parts first.
+
+        Where the skeleton skips parts that lead nowhere, what is placed there is not used.
+        """
         row = tuple(map(int, arch))
-        parts = [self._fixed, *(cast(Shared, module).active(row) for module in self._placed)]
+        idle = {id(module) for part in self._skipping for module in part.idle(row)}
+        used = (cast(Shared, module) for module in self._placed if id(module) not in idle)
+        parts = [self._fixed, *(module.active(row) for module in used)]
         return Active(
             tuple(parameter for part in parts for parameter in part.parameters),
             tuple(norm for part in parts for norm in part.norms),
@@ -125,6 +132,10 @@ class SinglePath(nn.Module):
         """Run the chosen candidate; ``None`` where the architecture has no connection here."""
         candidate = self._by_option[arch[self.gene]]
         return None if candidate is None else candidate(x)
+
+    def absent(self, arch: Sequence[int]) -> bool:
+        """Return whether the architecture has no connection here."""
+        return self._by_option[arch[self.gene]] is None
 
     def active(self, arch: Sequence[int]) -> Active:
         """Return what the chosen candidate holds."""

@@ -27,7 +27,9 @@ def check_bottlenecks(
 
 
 def as_tuples(value: Any) -> Any:
-    """Return ``value`` with its lists, at any depth, as tuples."""
+    """Return ``value`` with its lists, which JSON and YAML give for tuples, as tuples at any depth."""
+    if isinstance(value, dict):
+        return {key: as_tuples(inner) for key, inner in value.items()}
     return tuple(map(as_tuples, value)) if isinstance(value, list | tuple) else value
 
 

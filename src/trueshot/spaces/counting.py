@@ -1,7 +1,8 @@
 """Parameters and MAdds, counted by walking a space's own skeleton on the meta device.
 
 Convention: one MAdd is one multiplication with its addition (two FLOPs); convolution and linear weights count, biases,
-BatchNorm, activations, pooling and additions do not. Parameters are all parameters.
+BatchNorm, activations, pooling and additions do not. Parameters are all parameters. A space whose benchmark counts
+otherwise says so in its :class:`Convention`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,20 @@ from trueshot.spaces.site import Candidate, Site
 
 if TYPE_CHECKING:
     from trueshot.spaces.space import Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convention:
+    """What is counted beyond the weights of convolution and linear layers.
+
+    Attributes:
+        linear_bias: whether the bias of a linear layer counts, one MAdd for each output.
+    """
+
+    linear_bias: bool = False
+
+
+PLAIN = Convention()
 
 
 @dataclass(frozen=True)
@@ -62,7 +77,7 @@ def count_params(module: nn.Module) -> int:
 
 
 @contextmanager
-def _counting(module: nn.Module) -> Iterator[list[int]]:
+def _counting(module: nn.Module, convention: Convention = PLAIN) -> Iterator[list[int]]:
     """Collect the MAdds per image of every convolution and linear layer that runs inside the block."""
     counts: list[int] = []
 
@@ -72,7 +87,8 @@ def _counting(module: nn.Module) -> Iterator[list[int]]:
 
     def linear(layer: nn.Module, _: Any, output: Tensor) -> None:
         assert isinstance(layer, nn.Linear)
-        counts.append(output[0].numel() * layer.in_features)
+        biased = convention.linear_bias and layer.bias is not None
+        counts.append(output[0].numel() * (layer.in_features + biased))
 
     handles = [m.register_forward_hook(conv) for m in module.modules() if isinstance(m, nn.Conv2d)]
     handles += [m.register_forward_hook(linear) for m in module.modules() if isinstance(m, nn.Linear)]
@@ -84,13 +100,13 @@ def _counting(module: nn.Module) -> Iterator[list[int]]:
 
 
 @torch.no_grad()
-def count_madds(module: nn.Module, input_shape: tuple[int, ...]) -> int:
+def count_madds(module: nn.Module, input_shape: tuple[int, ...], convention: Convention = PLAIN) -> int:
     """Count the MAdds of one image of ``input_shape`` (channels, height, width); nothing is computed on ``meta``."""
     modes = [(child, child.training) for child in module.modules()]
     device = next((parameter.device for parameter in module.parameters()), torch.device("meta"))
     module.eval()
     try:
-        with _counting(module) as counts:
+        with _counting(module, convention) as counts:
             module(torch.zeros(1, *input_shape, device=device))
     finally:
         for child, mode in modes:
@@ -112,9 +128,9 @@ def _identity(candidate: Candidate) -> Hashable:
 class _Meter(nn.Module):
     """Stands at a site during the walk and measures every candidate on the input that arrives there."""
 
-    def __init__(self, site: Site, memory: dict[Hashable, tuple[int, int, torch.Size]]) -> None:
+    def __init__(self, site: Site, memory: dict[Hashable, tuple[int, int, torch.Size]], convention: Convention) -> None:
         super().__init__()
-        self.site, self.memory = site, memory
+        self.site, self.memory, self.convention = site, memory, convention
         self.measured: list[tuple[int, int]] = []
 
     def forward(self, x: Tensor) -> Tensor:
@@ -126,7 +142,7 @@ class _Meter(nn.Module):
             key = (_identity(candidate), x.shape)
             if key not in self.memory:
                 module = candidate().eval()
-                with _counting(module) as counts:
+                with _counting(module, self.convention) as counts:
                     shape = module(x).shape
                 self.memory[key] = count_params(module), sum(counts), shape
             params, madds, shape = self.memory[key]
@@ -152,13 +168,13 @@ def cost_table(space: Space) -> CostTable:
     memory: dict[Hashable, tuple[int, int, torch.Size]] = {}
 
     def place(site: Site) -> nn.Module:
-        meters.append(_Meter(site, memory))
+        meters.append(_Meter(site, memory, space.convention))
         return meters[-1]
 
     with torch.device("meta"):
         skeleton = space.assemble(place)
         fixed_params = count_params(skeleton)
-        fixed_madds = count_madds(skeleton, space.input_shape)
+        fixed_madds = count_madds(skeleton, space.input_shape, space.convention)
     options = max(len(decision.options) for decision in space.decisions)
     table = np.zeros((2, len(space.decisions), options), dtype=np.int64)
     for meter in meters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -52,3 +53,14 @@ Place = Callable[[Site], nn.Module | None]
 ``context`` is whatever the assembled network was called with after the images: nothing for a stand-alone network, the
 architecture for a supernet, the weights of the mixture for a differentiable one.
 """
+
+
+@runtime_checkable
+class MayBeAbsent(Protocol):
+    """A placed module that stands for no connection under some contexts; without this method it always connects.
+
+    A skeleton that skips dead parts asks before it computes, so that what leads nowhere is not run at all.
+    """
+
+    def absent(self, *context: Any) -> bool:
+        """Return whether the module contributes nothing when called with ``context``."""

@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -15,9 +15,18 @@ from jaxtyping import Integer, UInt8
 from torch import nn
 
 from trueshot.core.errors import ArchitectureError, ConfigError
-from trueshot.spaces.checks import as_tuples, check_options
-from trueshot.spaces.counting import Costs, CostTable, cost_table
+from trueshot.spaces.checks import check_options
+from trueshot.spaces.counting import Convention, Costs, CostTable, cost_table
+from trueshot.spaces.notation import Dashed, Notation
 from trueshot.spaces.site import Decision, Place, Site
+
+Rule = Callable[[Any, UInt8[np.ndarray, "n decisions"]], UInt8[np.ndarray, "n decisions"]]
+"""Maps ``(space, archs)``, checked rows, to the lexicographically least row of each row's class of twins."""
+
+
+def literal(space: Any, archs: UInt8[np.ndarray, "n decisions"]) -> UInt8[np.ndarray, "n decisions"]:
+    """Return every architecture as it is: no two are twins."""
+    return archs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,17 +40,22 @@ class Space(abc.ABC):
         image_size: side of the square input in pixels.
         classes: number of classes.
         in_channels: channels of the input.
+        name: what the space is called on the command line and in messages; a class attribute like those below.
+        notation: how architectures are written.
+        convention: what costs count.
+        canonical_rules: the rules by which architectures are twins, the default first.
     """
 
     name: ClassVar[str] = "space"
+    notation: ClassVar[Notation] = Dashed()
+    convention: ClassVar[Convention] = Convention()
+    canonical_rules: ClassVar[Mapping[str, Rule]] = {"literal": literal}
     image_size: int = 224
     classes: int = 1000
     in_channels: int = 3
 
     def __post_init__(self) -> None:
-        """Check the common fields and turn lists, as JSON and YAML give them, into tuples; subclasses call this."""
-        for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, as_tuples(getattr(self, field.name)))
+        """Check the fields that all spaces have; a subclass that checks its own calls this first."""
         for name in ("image_size", "classes", "in_channels"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} of space {self.name} is {getattr(self, name)}: choose 1 or more")
@@ -128,9 +142,9 @@ class Space(abc.ABC):
         return generator.integers(0, self.options, size=(n, len(self.decisions))).astype(np.uint8)
 
     def format(self, row: Integer[np.ndarray, " decisions"]) -> str:
-        """Write one architecture as the names of its options joined by ``-``."""
+        """Write one architecture: the names of its options joined by ``-``, or the string of the space's benchmark."""
         (checked,) = self.check(np.asarray(row)[None])
-        return "-".join(d.options[int(choice)] for d, choice in zip(self.decisions, checked, strict=True))
+        return self.notation.join([d.options[int(choice)] for d, choice in zip(self.decisions, checked, strict=True)])
 
     def parse(self, text: str) -> UInt8[np.ndarray, " decisions"]:
         """Read one architecture; ``parse(format(row))`` gives ``row``.
@@ -138,7 +152,7 @@ class Space(abc.ABC):
         Raises:
             ArchitectureError: naming the position that is wrong and what may stand there.
         """
-        words = text.strip().split("-")
+        words = self.notation.split(text)
         row = np.empty(len(self.decisions), dtype=np.uint8)
         # A missing part counts as an empty one, so that the first position that is wrong is always named.
         padded = words + [""] * (len(self.decisions) - len(words))
@@ -154,23 +168,29 @@ class Space(abc.ABC):
         if len(words) > len(row):
             raise ArchitectureError(
                 f"{self.name} architecture, position {len(row) + 1}: '{words[len(row)]}' is one too many;"
-                f" an architecture has {len(row)} parts joined by '-'"
+                f" an architecture has {len(row)} {self.notation.parts}"
             )
         return row
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Names of the canonical rules, the default first."""
+        return tuple(self.canonical_rules)
+
     def canonical(
-        self, archs: Integer[np.ndarray, "n decisions"], rule: str = "literal"
+        self, archs: Integer[np.ndarray, "n decisions"], rule: str | None = None
     ) -> UInt8[np.ndarray, "n decisions"]:
-        """Return for each row the lexicographically least row of its class under ``rule``.
+        """Return for each row the lexicographically least row of its class under ``rule`` (the first without one).
 
         Under ``literal`` every architecture is its own class.
 
         Raises:
             ConfigError: when the space has no such rule.
         """
-        if rule != "literal":
-            raise ConfigError(f"space {self.name} has no canonical rule '{rule}'; it has: literal")
-        return self.check(archs)
+        chosen = self.rules[0] if rule is None else rule
+        if chosen not in self.canonical_rules:
+            raise ConfigError(f"space {self.name} has no canonical rule '{rule}'; it has: {', '.join(self.rules)}")
+        return self.canonical_rules[chosen](self, self.check(archs))
 
     @property
     def cost_table(self) -> CostTable:

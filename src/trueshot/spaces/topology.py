@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from functools import partial
 from itertools import accumulate
 from typing import ClassVar
 
+import numpy as np
+from jaxtyping import UInt8
 from torch import nn
 
 from trueshot.core.errors import ConfigError
 from trueshot.operations import LinearBottleneck, conv_bn, initialise
 from trueshot.spaces import skeletons
+from trueshot.spaces.canonical.graphs import sort_equal_sources
 from trueshot.spaces.checks import check_bottlenecks
 from trueshot.spaces.site import NONE, Candidate, Place, Site
-from trueshot.spaces.space import Space
+from trueshot.spaces.space import Rule, Space, literal
+
+
+def _equal_nodes(space: Topology, archs: UInt8[np.ndarray, "n decisions"]) -> UInt8[np.ndarray, "n decisions"]:
+    def number(name: str) -> np.ndarray:
+        return np.array([d.options.index(name) if name in d.options else -1 for d in space.decisions])
+
+    return sort_equal_sources(archs, space.edges(), number("identity"), number(NONE))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +35,9 @@ class Topology(Space):
     Every edge is a linear bottleneck, an identity where both ends have one resolution, or, on a branch, nothing; a node
     is the sum of its incoming edges. Genes: stem edges by source, then branch edges by (source, target). Without
     arguments it is the published space: 20 nodes, 19 + 35 edges, 2^35 topologies.
+
+    Canonical rules: ``literal``, and ``equal_nodes``, under which edges may change places among sources that an
+    identity makes equal. Its twins are the same function for matched weights; it does not find all such twins.
 
     Attributes:
         nodes: nodes in each stage.
@@ -37,6 +51,7 @@ class Topology(Space):
     """
 
     name: ClassVar[str] = "topology"
+    canonical_rules: ClassVar[Mapping[str, Rule]] = {"literal": literal, "equal_nodes": _equal_nodes}
     nodes: tuple[int, ...] = (2, 2, 4, 8, 4)
     widths: tuple[int, ...] = (16, 24, 40, 80, 160)
     stem_stride: int = 2

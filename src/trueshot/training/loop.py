@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -17,17 +17,7 @@ from trueshot.core.errors import CheckpointError, TrainingError
 from trueshot.core.files import write_text
 from trueshot.core.observe import SILENT, Observer
 from trueshot.training.checkpoints import load_checkpoint, save_checkpoint
-
-
-class Batches(Protocol):
-    """Training batches addressed by the step, so that a run can start anywhere without saved state."""
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in one pass over the images."""
-
-    def iterate(self, start_step: int, stop_step: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield images ``(n, c, h, w)`` and labels ``(n,)`` of the steps ``start_step`` to ``stop_step - 1``."""
+from trueshot.training.data.batches import Batches
 
 
 class Task(Protocol):

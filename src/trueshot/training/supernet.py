@@ -19,6 +19,7 @@ from trueshot.sharing import Supernet
 from trueshot.training.distillation import Distillation
 from trueshot.training.loop import count_correct
 from trueshot.training.recipe import clip_gradients, set_learning_rate
+from trueshot.training.sgld import SGLD
 
 _BLOCK = 1024
 
@@ -94,6 +95,8 @@ class SupernetTask:
         used = {id(p): p for arch in archs for p in self.supernet.active(arch).parameters}
         parameters = [p for p in used.values() if p.grad is not None]
         clip_gradients(parameters, self.clip)
+        if isinstance(self.optimizer, SGLD):
+            self.optimizer.generator = self.streams.torch("sgld/noise", index, device=images.device)
         with self._only(parameters):
             self.optimizer.step()
         for parameter in parameters:

@@ -75,9 +75,7 @@ PRESETS: Mapping[str, Augmentation] = MappingProxyType(
         "none": Augmentation(),
         "digits": Augmentation(crop_padding=1, padding="black", brightness=0.2, contrast=0.2),
         "cifar": Augmentation(crop_padding=4, flip=0.5),
-        "cifar_strong": Augmentation(
-            crop_padding=4, flip=0.5, cutout=8, brightness=0.2, contrast=0.2, saturation=0.2
-        ),
+        "cifar_strong": Augmentation(crop_padding=4, flip=0.5, cutout=8, brightness=0.2, contrast=0.2, saturation=0.2),
         "imagenet": Augmentation(resized_crop=(0.08, 1.0), flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4),
     }
 )
@@ -106,7 +104,8 @@ def augment(
     uniform = torch.rand((len(images), DRAWS), generator=generator, device=generator.device)
     draws = uniform.to(images.device, non_blocking=True)
     if augmentation.resized_crop is not None:
-        unit = _crop_and_flip(_resized_crop(images, augmentation.resized_crop, draws[:, :4]), augmentation, draws[:, 4:7])
+        unit = _resized_crop(images, augmentation.resized_crop, draws[:, :4])
+        unit = _crop_and_flip(unit, augmentation, draws[:, 4:7])
     else:
         unit = _crop_and_flip(images, augmentation, draws[:, 4:7]).to(torch.float32).div_(255)
     unit = _jitter(unit, augmentation, draws[:, 7:10])
@@ -170,20 +169,24 @@ def _inside(position: Int64[Tensor, "n size"], size: int) -> Bool[Tensor, "n siz
 def _jitter(
     unit: Float32[Tensor, "n c h w"], augmentation: Augmentation, draws: Float32[Tensor, "n 3"]
 ) -> Float32[Tensor, "n c h w"]:
-    """Change brightness, then contrast, then saturation, as one linear map, and clip to [0, 1]."""
+    """Change brightness, then contrast, then saturation, as one linear map, and clip to [0, 1]; changes ``unit``."""
     colour = unit.shape[1] == 3
     ranges = (augmentation.brightness, augmentation.contrast, augmentation.saturation if colour else 0.0)
     if not any(ranges):
         return unit
     factors = 1 + torch.tensor(ranges, device=unit.device) * (2 * draws - 1)
     bright, contrast, saturation = factors.view(-1, 3, 1, 1, 1).unbind(1)
-    luma = torch.tensor(LUMA if colour else (1.0,), device=unit.device).view(1, -1, 1, 1)
-    mean = (unit.mean((2, 3), keepdim=True) * luma).sum(1, keepdim=True)
-    shift = bright * (1 - contrast) * mean
+    means = unit.mean((2, 3), keepdim=True)
+    shift = bright * (1 - contrast) * (_grey(means) if colour else means)
     if ranges[2] > 0:
-        grey = (unit * luma).sum(1, keepdim=True)
-        shift = shift + (bright * contrast * (1 - saturation)) * grey
-    return (unit * (bright * contrast * saturation)).add_(shift).clamp_(0, 1)
+        shift = torch.addcmul(shift, bright * contrast * (1 - saturation), _grey(unit))
+    return unit.mul_(bright * contrast * saturation).add_(shift).clamp_(0, 1)
+
+
+def _grey(unit: Float32[Tensor, "n 3 h w"]) -> Float32[Tensor, "n 1 h w"]:
+    red, green, blue = unit.split(1, dim=1)
+    grey: Tensor = red * LUMA[0]
+    return grey.add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
 
 
 def _cutout(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,24 @@ class EncodedImages:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def take(self, positions: Int64[np.ndarray, " m"]) -> EncodedImages:
+        """Return the images at some positions, in that order."""
+        return replace(self, rows=self.rows[positions])
+
+    def joined(self, other: EncodedImages) -> EncodedImages:
+        """Return these images followed by those of ``other``; both must be meant for the same geometry."""
+        if other.images is self.images:
+            return EncodedImages(
+                images=self.images,
+                rows=np.concatenate([self.rows, other.rows]),
+                geometry=self.geometry,
+                workers=self.workers,
+            )
+        rows = np.concatenate([self.rows, other.rows + len(self.images)])
+        return EncodedImages(
+            images=_Joined(self.images, other.images), rows=rows, geometry=self.geometry, workers=self.workers
+        )
+
     def item(self, position: int) -> Item:
         """Return the encoded image at a position of the part."""
         return self.images.item(int(self.rows[position]))
@@ -38,6 +56,25 @@ class EncodedImages:
     def name(self, position: int) -> str:
         """Return the name of the image at a position of the part."""
         return self.images.name(int(self.rows[position]))
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """Two sequences of images as one."""
+
+    first: Images
+    second: Images
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def item(self, row: int) -> Item:
+        """Return the image of ``row``."""
+        return self.first.item(row) if row < len(self.first) else self.second.item(row - len(self.first))
+
+    def name(self, row: int) -> str:
+        """Return how messages call the image of ``row``."""
+        return self.first.name(row) if row < len(self.first) else self.second.name(row - len(self.first))
 
 
 @dataclass(frozen=True, kw_only=True)

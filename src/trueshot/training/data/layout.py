@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from trueshot.training.data.decode import BadImage, Header, look, map_chunked, reason_of
+from trueshot.training.data.decode import DECODER_ERRORS, BadImage, Header, look, map_chunked, reason_of
 from trueshot.training.data.listing import FileImages, Images
 
 SMALL_SIDE = 64
@@ -64,7 +64,7 @@ def survey(images: Images, rows: Int64[np.ndarray, " n"], *, keep: bool, workers
         nonlocal kept
         try:
             seen, pixels = look(images.item(row), SMALL_SIDE if keep and kept <= RESIDENT_BYTES else 0)
-        except Exception as error:  # decoders raise nearly anything on broken bytes
+        except DECODER_ERRORS as error:
             return BadImage(row=row, name=images.name(row), reason=reason_of(error))
         kept += 0 if pixels is None else pixels.nbytes
         return seen, pixels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -17,6 +17,7 @@ Item = bytes | Path | UInt8[np.ndarray, "..."]
 """One encoded image: the content of an image file, its path, or pixels (height, width[, 3])."""
 
 
+@runtime_checkable
 class Images(Protocol):
     """A sequence of encoded images, each with a name for messages."""
 
@@ -62,7 +63,8 @@ class ArrayImages:
 
     def item(self, row: int) -> Item:
         """Return the pixels of one image."""
-        return self.pixels[row]
+        pixels: UInt8[np.ndarray, "..."] = self.pixels[row]
+        return pixels
 
     def name(self, row: int) -> str:
         """Return the origin and the position in it."""

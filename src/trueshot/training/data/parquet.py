@@ -43,9 +43,9 @@ class ParquetImages:
 def list_parquet(path: Path) -> Listing:
     """List the images of a Parquet file.
 
-    ``X-train.parquet`` takes ``X-valid`` (or ``X-validation``, ``X-val``) and ``X-test`` beside it: both are validation
-    and test, one alone is the test part. Any other file is one unsplit source. Class names come from the ``huggingface``
-    metadata of the schema; without it they are the numbers.
+    ``X-train.parquet`` takes ``X-valid`` (or ``X-validation``, ``X-val``) and ``X-test`` beside it: both are
+    validation and test, one alone is the test part. Any other file is one unsplit source. Class names come from the
+    ``huggingface`` metadata of the schema; without it they are the numbers.
 
     Raises:
         DataError: unreadable file, missing or unfit columns, labels out of range, a class without images.
@@ -116,7 +116,7 @@ def _image_columns(schema: pa.Schema, path: Path) -> list[str]:
     image = schema.field("image").type
     content = image.field("bytes").type if pa.types.is_struct(image) and image.get_field_index("bytes") >= 0 else image
     if not (pa.types.is_binary(content) or pa.types.is_large_binary(content)):
-        raise DataError(f"column image of {path} is {image}: it must hold encoded images, as bytes or struct with bytes")
+        raise DataError(f"column image of {path} is {image}: it must hold image files as bytes")
     return ["image.bytes" if pa.types.is_struct(image) else "image", "label"]
 
 

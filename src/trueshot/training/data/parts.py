@@ -20,6 +20,9 @@ from trueshot.training.data.preprocessing import Preprocessing
 STATISTICS_IMAGES = 2048
 """Mean and deviation of images that stay encoded come from so many training images."""
 
+THREADED_PIXELS = 128 * 128
+"""Below this size threads that decode wait for each other more than they gain."""
+
 MIN_STD = 1 / 255
 """Least deviation to divide by: one grey level."""
 
@@ -38,11 +41,13 @@ class Reader:
         size = options.image_size or choose_size(np.concatenate([seen.sizes for seen in surveys]))
         channels = 1 if all(bool(seen.grey.all()) for seen in surveys) else 3
         total = sum(len(seen.rows) for seen in surveys) * channels * size * size
+        resident = size <= SMALL_SIDE and total <= RESIDENT_BYTES
+        area = float(np.median(np.concatenate([seen.sizes for seen in surveys]).prod(axis=1)))
         crop = 1.0 if size <= SMALL_SIDE else IMAGENET_CROP
         return cls(
             geometry=Geometry(channels=channels, image_size=size, crop=crop),
-            resident=size <= SMALL_SIDE and total <= RESIDENT_BYTES,
-            workers=workers,
+            resident=resident,
+            workers=workers if not resident or area > THREADED_PIXELS else 0,
         )
 
     def read(self, source: Labelled, seen: Survey) -> tuple[Part, list[BadImage]]:

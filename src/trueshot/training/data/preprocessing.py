@@ -12,7 +12,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from trueshot.core.errors import DataError
-from trueshot.training.data.decode import Geometry, fit, open_image, reason_of
+from trueshot.training.data.decode import DECODER_ERRORS, Geometry, fit, open_image, reason_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def decode_image(source: Path | bytes, preprocessing: Preprocessing) -> Float32[
     """
     try:
         pixels = fit(open_image(source), preprocessing.geometry)
-    except Exception as error:  # decoders raise nearly anything on broken bytes
+    except DECODER_ERRORS as error:
         name = str(source) if isinstance(source, Path) else "image"
         raise DataError(f"cannot read {name}: {reason_of(error)}; give a whole JPEG, PNG or like file") from error
     return preprocessing.normalise(torch.from_numpy(pixels)[None])

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Int64
 from sklearn.datasets import load_digits
 
 from trueshot.core.errors import DataError
 from trueshot.core.random import Streams
-from trueshot.training.data.dataset import IMBALANCE, Dataset, HeldBack, check_bad, imbalance, name_bad
+from trueshot.training.data.dataset import IMBALANCE, Dataset, check_bad, imbalance, name_bad
 from trueshot.training.data.folder import list_folder
 from trueshot.training.data.layout import Survey, layout_notes, survey
 from trueshot.training.data.listing import ArrayImages, Labelled, Listing
@@ -121,7 +120,7 @@ def _shared(name: str) -> Path:
         raise DataError(f"{name} needs {file}: set {DATA_VARIABLE} to the folder that holds it")
     path = Path(folder).expanduser() / file
     if not path.is_file():
-        raise DataError(f"{name} needs {file}, which {DATA_VARIABLE} ({folder}) lacks: put it there or name another folder")
+        raise DataError(f"{name} needs {file}, which {DATA_VARIABLE} ({folder}) lacks: put it there")
     return path
 
 
@@ -145,7 +144,12 @@ def _choose(listing: Listing, options: DataOptions, streams: Streams) -> Chosen:
         limit -= validation_limit
     least = 1 if validation is not None else 2
     few = subset(
-        train.labels[rows], limit, classes=classes, least=least, generator=streams.numpy("data/few"), option="max_images"
+        train.labels[rows],
+        limit,
+        classes=classes,
+        least=least,
+        generator=streams.numpy("data/few"),
+        option="max_images",
     )
     few_test = subset(
         test.labels[test_rows],
@@ -178,7 +182,8 @@ class _Picked:
 
     @property
     def labels(self) -> Int64[np.ndarray, " n"]:
-        return self.source.labels[self.seen.rows]
+        labels: Int64[np.ndarray, " n"] = self.source.labels[self.seen.rows]
+        return labels
 
 
 def _pick(

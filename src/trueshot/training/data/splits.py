@@ -8,6 +8,8 @@ from jaxtyping import Int64
 from trueshot.core.errors import DataError
 
 Rows = Int64[np.ndarray, " n"]
+Chosen = Int64[np.ndarray, " chosen"]
+Rest = Int64[np.ndarray, " rest"]
 Counts = Int64[np.ndarray, " classes"]
 
 
@@ -27,7 +29,7 @@ def apportion(counts: Counts, total: int, lower: Counts, upper: Counts) -> Count
     return shares
 
 
-def draw(labels: Rows, shares: Counts, generator: np.random.Generator) -> tuple[Rows, Rows]:
+def draw(labels: Rows, shares: Counts, generator: np.random.Generator) -> tuple[Chosen, Rest]:
     """Return ``shares[c]`` random rows of each class ``c``, and the rest; both in random order."""
     chosen = np.zeros(len(labels), dtype=bool)
     order = generator.permutation(len(labels))
@@ -35,12 +37,12 @@ def draw(labels: Rows, shares: Counts, generator: np.random.Generator) -> tuple[
     starts = np.concatenate([[0], np.cumsum(np.bincount(labels, minlength=len(shares)))])
     for number, share in enumerate(shares):
         chosen[grouped[starts[number] : starts[number] + share]] = True
-    return order[chosen[order]], order[~chosen[order]]
+    return generator.permutation(np.flatnonzero(chosen)), generator.permutation(np.flatnonzero(~chosen))
 
 
 def split(
     labels: Rows, fraction: float, *, classes: tuple[str, ...], parts: int, generator: np.random.Generator
-) -> tuple[Rows, Rows]:
+) -> tuple[Chosen, Rest]:
     """Cut ``fraction`` of the rows off, each class in proportion and on both sides.
 
     Args:
@@ -69,8 +71,14 @@ def split(
 
 
 def subset(
-    labels: Rows, limit: int | None, *, classes: tuple[str, ...], least: int, generator: np.random.Generator, option: str
-) -> Rows:
+    labels: Rows,
+    limit: int | None,
+    *,
+    classes: tuple[str, ...],
+    least: int,
+    generator: np.random.Generator,
+    option: str,
+) -> Chosen:
     """Return at most ``limit`` rows, each class in proportion but with ``least`` rows where it has them.
 
     The rows come in random order, so that any stretch of a part sorted by class mixes the classes.
@@ -84,12 +92,13 @@ def subset(
     lower = np.minimum(counts, least)
     if limit < lower.sum():
         raise DataError(
-            f"{option} {limit} is too few for {len(classes)} classes with {least} images each: allow {lower.sum()} or more"
+            f"{option} leaves {limit} images for {len(classes)} classes, which need {least} each: "
+            f"raise it by at least {lower.sum() - limit}"
         )
     return draw(labels, apportion(counts, limit, lower, counts), generator)[0]
 
 
-def stratified_prefix(labels: Rows, limit: int) -> Rows:
+def stratified_prefix(labels: Rows, limit: int) -> Chosen:
     """Return at most ``limit`` positions, ascending: the first of each class, classes in proportion."""
     if limit >= len(labels):
         return np.arange(len(labels))

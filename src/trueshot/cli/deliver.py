@@ -1,0 +1,150 @@
+"""``trueshot report``, ``export`` and ``classify``: what a finished run is good for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from trueshot.cli.output import Json, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from torch import Tensor
+
+    from trueshot.core.run import RunDirectory
+    from trueshot.training.data.dataset import Part
+    from trueshot.training.data.preprocessing import Preprocessing
+
+Run = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory of a search.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``report``, ``export`` and ``classify``."""
+    app.command("report")(report)
+    app.command("export")(export)
+    app.command("classify")(classify)
+
+
+def report(directory: Run, json: Json = False) -> None:
+    """Write DIR/report.html anew."""
+    from trueshot.core.run import RunDirectory
+    from trueshot.reporting.report import write_report
+
+    path = write_report(RunDirectory.existing(directory))
+    emit({"report": str(path)}, as_json=json, human=lambda console: console.print(str(path)))
+
+
+def export(
+    directory: Run,
+    format: Annotated[Literal["module", "onnx"], typer.Option(help="An ordinary PyTorch module, or ONNX.")] = "onnx",
+    json: Json = False,
+) -> None:
+    """Export every winner, checked against the trained network on test images."""
+    from trueshot.core.run import RunDirectory
+
+    run = RunDirectory.existing(directory)
+    exported = export_winners(run, format, _test_images(run))
+
+    def human(console: Console) -> None:
+        for name, difference in exported.items():
+            console.print(f"{run.path / 'winners' / name}: greatest difference {difference:.1e}")
+
+    emit({"format": format, "exported": exported}, as_json=json, human=human)
+
+
+def classify(
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, or the folder of one network.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    network: Annotated[str | None, typer.Option(help="Which winner; the best by score without it.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Classes to name.")] = 3,
+    json: Json = False,
+) -> None:
+    """Classify images with a network that a search found."""
+    import torch
+
+    from trueshot.reporting.export import classify as run_classify
+    from trueshot.reporting.export import load_network
+    from trueshot.training.data.preprocessing import Preprocessing, decode_image
+
+    loaded = load_network(_network_folder(directory, network))
+    preprocessing = Preprocessing.from_dict(loaded.preprocessing)
+    tensors = torch.cat([decode_image(image, preprocessing) for image in images])
+    answers = run_classify(loaded, tensors, top=top)
+
+    def human(console: Console) -> None:
+        for image, answer in zip(images, answers, strict=True):
+            console.print(f"{image}: " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in answer))
+
+    results = [
+        {"image": str(image), "classes": [{"name": name, "probability": share} for name, share in answer]}
+        for image, answer in zip(images, answers, strict=True)
+    ]
+    emit({"network": loaded.meta["name"], "images": results}, as_json=json, human=human)
+
+
+def export_winners(run: RunDirectory, format: str, test: Part) -> dict[str, float]:
+    """Export all winners and return the greatest difference of their logits on test images, by name."""
+    from trueshot.core.errors import RunError
+    from trueshot.reporting.export import export_module, export_onnx, load_network
+    from trueshot.training.data.preprocessing import Preprocessing
+
+    folders = sorted(path.parent for path in (run.path / "winners").glob("*/architecture.json"))
+    if not folders:
+        raise RunError(f"{run.path} has no winners yet: finish the search with --resume")
+    preprocessing = Preprocessing.from_dict(load_network(folders[0]).preprocessing)
+    images = _first_images(test, preprocessing)
+    exporter = export_onnx if format == "onnx" else export_module
+    return {folder.name: exporter(folder, example_images=images) for folder in folders}
+
+
+def _first_images(test: Part, preprocessing: Preprocessing, count: int = 32) -> Tensor:
+    """Return the first test images, ready for a network."""
+    import numpy as np
+
+    from trueshot.training.data.dataset import EncodedImages
+    from trueshot.training.data.loaders import read_whole
+
+    images = test.images
+    if isinstance(images, EncodedImages):
+        return preprocessing.normalise(read_whole(images.take(np.arange(min(count, len(images))))))
+    return preprocessing.normalise(images[:count])
+
+
+def _test_images(run: RunDirectory) -> Part:
+    """Load the test images of a run's data again.
+
+    Raises:
+        RunError: when the data has changed since.
+    """
+    from trueshot.core.errors import RunError
+    from trueshot.core.random import Streams
+    from trueshot.strategies.config import SearchConfig
+    from trueshot.training.data.sources import load
+
+    config = run.config
+    search = SearchConfig.make(config["search"])
+    dataset = load(config["source"], options=search.data, streams=Streams(search.seed).child("data"))
+    if dataset.preprocessing.to_dict() != config["preprocessing"]:
+        raise RunError(f"the data in {config['source']} has changed since {run.path} was made: restore it first")
+    return dataset.test
+
+
+def _network_folder(directory: Path, name: str | None) -> Path:
+    """Return the folder of a network: the directory itself, the named winner, or that of the highest score."""
+    from trueshot.core.errors import RunError
+    from trueshot.core.files import read_json
+
+    if (directory / "architecture.json").is_file():
+        return directory
+    folders = {path.parent.name: path.parent for path in directory.glob("winners/*/architecture.json")}
+    folders |= {path.parent.name: path.parent for path in directory.glob("baselines/*/architecture.json")}
+    if name is not None and name not in folders:
+        raise RunError(f"{directory} has no network '{name}': choose one of {', '.join(sorted(folders)) or 'none'}")
+    winners = [folder for folder in folders.values() if folder.parent.name == "winners"]
+    if name is None and not winners:
+        raise RunError(f"{directory} has no winners: give the run directory of a finished search")
+    if name is not None:
+        return folders[name]
+    return max(winners, key=lambda folder: read_json(folder / "architecture.json")["extra"].get("score") or 0.0)

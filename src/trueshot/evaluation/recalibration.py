@@ -1,0 +1,180 @@
+"""BatchNorm recalibration: whose statistics normalise when one architecture of a supernet is scored.
+
+The running statistics of a supernet mix those of all architectures it was trained with. An architecture may be scored
+with them as they are, after adapting them to it, or after estimating them anew from training images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from trueshot.core.errors import ConfigError, DataError
+
+Batch = tuple[Tensor, Tensor]
+"""Images ``(n, channels, side, side)``, normalised, and their labels ``(n,)``, on the device of the supernet."""
+
+Mode = Literal["running", "adapt", "reset", "batch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recalibration:
+    """Where the BatchNorm statistics of a scored architecture come from.
+
+    Attributes:
+        mode: ``running``: those of the supernet, as trained. ``adapt``: those, after forward passes in training mode
+            with the layers' own momentum. ``reset``: the mean of the statistics of ``batches`` training batches, from
+            nothing. ``batch``: those of each validation batch itself, no training images needed.
+        batches: number of training batches (``adapt`` and ``reset``, at least 1).
+        batch_size: images in each; for ``batch``, the largest number of validation images normalised together. Ignored
+            for ``running``.
+    """
+
+    mode: Mode = "running"
+    batches: int = 0
+    batch_size: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.needs_images and self.batches < 1:
+            raise ConfigError(f"recalibration mode {self.mode} needs batches of 1 or more, not {self.batches}")
+        if self.mode != "running" and self.batch_size < 2:
+            raise ConfigError(f"recalibration mode {self.mode} needs a batch_size of 2 or more, not {self.batch_size}")
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether training images are needed."""
+        return self.mode in ("adapt", "reset")
+
+    def take(self, source: Iterable[Batch]) -> tuple[Tensor, ...]:
+        """Cut the training images of ``source`` into the batches asked for; a short source is gone through again.
+
+        Raises:
+            DataError: when images are needed and the source has none.
+        """
+        if not self.needs_images:
+            return ()
+        pieces: list[Tensor] = []
+        missing = self.batches * self.batch_size
+        while missing > 0:
+            before = missing
+            for images, _ in source:
+                pieces.append(images[:missing])
+                missing -= len(pieces[-1])
+                if missing == 0:
+                    break
+            if missing == before:
+                raise DataError(
+                    f"recalibration by {self.batches} batches of {self.batch_size} has too few training images: give"
+                    " batches that can be gone through again, or choose another mode"
+                )
+        return tuple(torch.cat(pieces).split(self.batch_size))
+
+    def arrange(self, validation: Sequence[Batch]) -> tuple[Batch, ...]:
+        """Return the validation batches to run: as given, or cut anew where their size matters (``batch``)."""
+        if self.mode != "batch":
+            return tuple(validation)
+        images, labels = (torch.cat(parts) for parts in zip(*validation, strict=True))
+        # Sizes differ by at most one: a small last batch would be normalised by poor statistics.
+        count = max(-(-len(labels) // self.batch_size), 1)
+        return tuple(zip(images.tensor_split(count), labels.tensor_split(count), strict=True))
+
+
+RUNNING = Recalibration(mode="running")
+
+PRESETS: Mapping[str, Recalibration] = {
+    # ST-NAS does not say; the statistics are estimated anew from 20 of its training batches.
+    "stnas": Recalibration(mode="reset", batches=20, batch_size=512),
+    # Inter-choice weights, section 5 of its code: 20 training batches at the usual momentum.
+    "interchoice": Recalibration(mode="adapt", batches=20, batch_size=256),
+    "spos": Recalibration(mode="reset", batches=200, batch_size=128),
+    "surgery": RUNNING,
+}
+"""The protocols of the papers."""
+
+
+class Statistics:
+    """Lends the active BatchNorm layers of a supernet other running statistics while one architecture is scored.
+
+    Those of the supernet are never written, whatever happens inside. Attributes are set through ``vars`` and
+    ``_buffers``: ``nn.Module.__setattr__`` takes ten to seventy times as long, which shows on small networks.
+    """
+
+    def __init__(self, recalibration: Recalibration) -> None:
+        self.recalibration = recalibration
+        self._spare: dict[_BatchNorm, dict[str, Tensor | None]] = {}
+
+    @contextmanager
+    def recalibrated(
+        self, norms: Sequence[_BatchNorm], images: Sequence[Tensor], run: Callable[[Tensor], object]
+    ) -> Iterator[None]:
+        """Recalibrate ``norms`` by running ``images``, normalise by the result inside the block, then restore."""
+        mode = self.recalibration.mode
+        tracking = [norm for norm in norms if norm._buffers.get("running_mean") is not None]
+        if mode == "running" or not tracking:
+            yield
+        elif mode == "batch":
+            with _set(tracking, training=True, track_running_stats=False):
+                yield
+        else:
+            kept = [dict(norm._buffers) for norm in tracking]
+            momenta = [norm.momentum for norm in tracking]
+            self._lend(tracking)
+            try:
+                with _set(tracking, training=True):
+                    for index, batch in enumerate(images):
+                        if mode == "reset":
+                            # The mean over batches, as momentum=None does but without reading a counter off the device.
+                            _update(tracking, momentum=1.0 / (index + 1))
+                        run(batch)
+                yield
+            finally:
+                for norm, buffers, momentum in zip(tracking, kept, momenta, strict=True):
+                    norm._buffers.update(buffers)
+                    vars(norm)["momentum"] = momentum
+
+    def _lend(self, norms: Sequence[_BatchNorm]) -> None:
+        """Swap the buffers for spare ones that hold what recalibration starts from."""
+        own, spare = [], []
+        for norm in norms:
+            buffers = norm._buffers
+            if norm not in self._spare:
+                counter = buffers["num_batches_tracked"] if norm.momentum is None else None
+                self._spare[norm] = {
+                    "running_mean": torch.empty_like(cast(Tensor, buffers["running_mean"])),
+                    "running_var": torch.empty_like(cast(Tensor, buffers["running_var"])),
+                    # Counting batches costs as much as a small layer; only momentum=None needs the count.
+                    "num_batches_tracked": None if counter is None else torch.empty_like(counter),
+                }
+            for name, tensor in self._spare[norm].items():
+                if tensor is not None:
+                    spare.append(tensor)
+                    own.append(cast(Tensor, buffers[name]))
+            buffers.update(self._spare[norm])
+        if self.recalibration.mode == "adapt":
+            torch._foreach_copy_(spare, own)
+        else:
+            torch._foreach_zero_(spare)
+
+
+@contextmanager
+def _set(norms: Sequence[_BatchNorm], **attributes: bool) -> Iterator[None]:
+    """Set plain attributes of the layers inside the block."""
+    kept = [{name: vars(norm)[name] for name in attributes} for norm in norms]
+    _update(norms, **attributes)
+    try:
+        yield
+    finally:
+        for norm, values in zip(norms, kept, strict=True):
+            vars(norm).update(values)
+
+
+def _update(norms: Iterable[_BatchNorm], **attributes: Any) -> None:
+    for norm in norms:
+        vars(norm).update(attributes)

@@ -1,0 +1,117 @@
+"""Evaluators that train each architecture: from the shared weights, or from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float64, UInt8
+from torch import nn
+
+from trueshot.core.random import Streams
+from trueshot.evaluation.accuracy import measure
+from trueshot.evaluation.fingerprint import fingerprint
+from trueshot.evaluation.one_shot import Metric
+from trueshot.evaluation.recalibration import Batch
+from trueshot.sharing import Supernet
+from trueshot.spaces import Space
+from trueshot.training.loop import Batches, Plan
+from trueshot.training.recipe import Recipe
+from trueshot.training.standalone import build, train_network
+
+FINE_TUNING = Recipe(epochs=1, batch_size=512, lr=2.5e-4, final_lr=2.5e-4, momentum=0.0)
+"""The fine-tuning of ST-NAS: goes on at the final learning rate of the supernet. How long is not published."""
+
+
+@final
+class Trial:
+    """Trains a given network and measures it: what both evaluators below do with every architecture.
+
+    Args:
+        train: training batches, the same for every architecture.
+        validation: what is measured on; read once and kept.
+        recipe: how to train.
+        streams: source of all draws; each architecture has its own.
+        data: fingerprint of what ``train`` yields (``Dataset.digest``, batch size, augmentation), for the digest.
+        steps: optimizer steps; ``None`` takes the epochs of the recipe.
+        metric: accuracy in [0, 1] or negated loss in nats.
+    """
+
+    def __init__(
+        self,
+        train: Batches,
+        validation: Iterable[Batch],
+        recipe: Recipe,
+        streams: Streams,
+        *,
+        data: str,
+        steps: int | None = None,
+        metric: Metric = "accuracy",
+    ) -> None:
+        self.train, self.validation, self.recipe, self.streams = train, tuple(validation), recipe, streams
+        self.data, self.metric = data, metric
+        self.steps = recipe.epochs * train.steps_per_epoch if steps is None else steps
+
+    @cached_property
+    def digest(self) -> str:
+        """Fingerprint of data and settings."""
+        settings = repr((self.recipe, self.steps, self.metric, self.streams.seed))
+        return fingerprint("trial 1", settings, self.data, self.validation)
+
+    def score(self, row: UInt8[np.ndarray, " decisions"], classes: int, make: Callable[[Streams], nn.Module]) -> float:
+        """Train and score the network that ``make`` returns for ``row``."""
+        streams = self.streams.child("trial", *map(int, row))
+        plan = Plan(phase="network", steps=self.steps)
+        network, _ = train_network(make(streams), self.train, self.recipe, streams, plan=plan)
+        result = measure(network, self.validation, classes)
+        return result.top1 if self.metric == "accuracy" else -result.loss
+
+
+@final
+class FineTuned:
+    """Goes on training each architecture alone from the shared weights, then measures it (ST-NAS, section 3.3)."""
+
+    def __init__(self, supernet: Supernet, trial: Trial) -> None:
+        self.supernet, self.trial = supernet, trial
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the present weights, data and settings."""
+        space = self.supernet.space
+        space_fields = repr((space.name, space.arguments()))
+        return fingerprint("fine-tuned 1", space_fields, self.trial.digest, self.supernet.state_dict())
+
+    def __call__(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
+        """Score every architecture; the weights of the supernet stay as they are."""
+        classes = self.supernet.space.classes
+        rows = self.supernet.space.check(archs)
+        scores = [self.trial.score(row, classes, partial(self._network, row)) for row in rows]
+        return np.array(scores, dtype=np.float64)
+
+    def _network(self, row: np.ndarray, _: Streams) -> nn.Module:
+        return self.supernet.network(row)
+
+
+@final
+class StandAlone:
+    """Trains each architecture from scratch and measures it: the truth that other evaluators try to foretell."""
+
+    def __init__(self, space: Space, trial: Trial, *, device: str | torch.device = "cpu") -> None:
+        self.space, self.trial, self.device = space, trial, device
+
+    @cached_property
+    def digest(self) -> str:
+        """Fingerprint of space, data and settings."""
+        return fingerprint("stand-alone 1", repr((self.space.name, self.space.arguments())), self.trial.digest)
+
+    def __call__(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
+        """Score every architecture."""
+        rows = self.space.check(archs)
+        scores = [self.trial.score(row, self.space.classes, partial(self._network, row)) for row in rows]
+        return np.array(scores, dtype=np.float64)
+
+    def _network(self, row: np.ndarray, streams: Streams) -> nn.Module:
+        return build(partial(self.space.network, row), streams, self.device)

@@ -1,0 +1,53 @@
+"""The operations and the residual reduction block of NAS-Bench-201 (Dong and Yang, 2020)."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def relu_conv_bn(channels: int, kernel: int, *, affine: bool = True) -> nn.Sequential:
+    """Return ReLU, convolution (stride 1, padding ``kernel // 2``, no bias) and BatchNorm, all of one width.
+
+    ReLU is not in place: its input is a node, which other edges read too.
+    """
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(channels, affine=affine),
+    )
+
+
+def average_pool() -> nn.Sequential:
+    """Return the 3x3 average of stride 1; at the border only pixels inside the image are averaged."""
+    return nn.Sequential(nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False))
+
+
+def linear_transformer(channels: int) -> nn.Sequential:
+    """Return a 1x1 convolution without bias, norm or activation: a skip connection with weights (ScarletNAS)."""
+    return nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False))
+
+
+class ResidualReduction(nn.Module):
+    """Halves the resolution: two convolutions beside an averaging shortcut without norm; no activation at the end.
+
+    Shapes: ``(n, in_channels, h, w)`` to ``(n, out_channels, h / 2, w / 2)``, rounded up.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            *relu_conv_bn(out_channels, 3),
+        )
+        # Rounding up only matters for odd sizes, which the published skeleton never meets.
+        self.shortcut = nn.Sequential(
+            nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        )
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
+        """Apply the block."""
+        output: Tensor = self.shortcut(x) + self.main(x)
+        return output

@@ -1,0 +1,89 @@
+"""How an architecture is written: the names of its options, joined to a string and split again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from trueshot.core.errors import ArchitectureError
+
+
+@runtime_checkable
+class Notation(Protocol):
+    """Joins option names, one a decision, to the string of an architecture and splits it again.
+
+    Attributes:
+        parts: what the parts of a string are called in messages.
+    """
+
+    @property
+    def parts(self) -> str:
+        """What the parts of a string are called in messages."""
+
+    def join(self, names: Sequence[str]) -> str:
+        """Write the names, in the order of the decisions."""
+
+    def split(self, text: str) -> list[str]:
+        """Read the names; their number and spelling are for the space to check.
+
+        Raises:
+            ArchitectureError: when the string does not have the form of this notation.
+        """
+
+
+@dataclass(frozen=True)
+class Dashed:
+    """Names joined by ``-``: ``E3K3-E6K5``."""
+
+    parts: str = "parts between '-'"
+
+    def join(self, names: Sequence[str]) -> str:
+        """Write the names."""
+        return "-".join(names)
+
+    def split(self, text: str) -> list[str]:
+        """Read the names."""
+        return [word.strip() for word in text.strip().split("-")]
+
+
+@dataclass(frozen=True)
+class CellString:
+    """The string of NAS-Bench-201: ``|op~0|+|op~0|op~1|+...``, for each node the operations on its incoming edges.
+
+    Nodes are joined by ``+``; ``op~j`` is the operation on the edge from node j, in ascending order of j.
+    """
+
+    parts: str = "operations"
+
+    def join(self, names: Sequence[str]) -> str:
+        """Write the names."""
+        queue = iter(names)
+        nodes: list[str] = []
+        left = len(names)
+        while left > 0:
+            incoming = len(nodes) + 1
+            nodes.append("|" + "".join(f"{next(queue)}~{source}|" for source in range(incoming)))
+            left -= incoming
+        return "+".join(nodes)
+
+    def split(self, text: str) -> list[str]:
+        """Read the names."""
+        names: list[str] = []
+        for incoming, node in enumerate(text.strip().split("+"), start=1):
+            part = node.strip()
+            edges = part[1:-1].split("|")
+            if len(part) < 2 or part[0] != "|" or part[-1] != "|" or len(edges) != incoming:
+                raise ArchitectureError(
+                    f"node {incoming} of '{text}' reads '{part}': write its {incoming} incoming edge(s) as"
+                    f" {'|' + ''.join(f'op~{source}|' for source in range(incoming))}"
+                )
+            for source, edge in enumerate(edges):
+                name, _, number = edge.partition("~")
+                if number.strip() != str(source):
+                    raise ArchitectureError(
+                        f"position {len(names) + 1} of '{text}': '{edge}' should end in ~{source}, the node it comes"
+                        " from"
+                    )
+                names.append(name.strip())
+        return names

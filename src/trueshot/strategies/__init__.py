@@ -1,0 +1,1 @@
+"""What a user picks: proposers, training and evaluation wired together."""

@@ -1,0 +1,145 @@
+"""The configuration of a search run: one immutable object, validated when it is made."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trueshot.core.errors import ConfigError
+from trueshot.evaluation.one_shot import Metric
+from trueshot.evaluation.recalibration import Recalibration
+from trueshot.search.nsga2 import NSGA2Config
+from trueshot.training.data.augment import Augmentation
+from trueshot.training.data.options import DataOptions
+from trueshot.training.distillation import DistillationConfig
+from trueshot.training.recipe import Recipe
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, and it refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SamplerConfig(Section):
+    """Which architectures train the supernet.
+
+    Attributes:
+        kind: ``matched`` drops branches so that the expected MAdds meet ``target_madds`` (ST-NAS, Eq. 4 and 5);
+            ``uniform``; ``fair`` (strict fairness); ``auto`` is matched where the space can drop edges, else uniform.
+        target_madds: the target; ``None`` takes the largest budget, moved into the reachable range.
+    """
+
+    kind: Literal["auto", "matched", "uniform", "fair"] = "auto"
+    target_madds: int | None = Field(default=None, gt=0)
+
+
+class SupernetConfig(Section):
+    """Training of the shared weights (ST-NAS, Algorithm 1)."""
+
+    recipe: Recipe
+    augmentation: Augmentation = Augmentation()
+    sampler: SamplerConfig = SamplerConfig()
+    distillation: DistillationConfig | None = None
+
+
+class WeightSamplingConfig(Section):
+    """Sampling of the shared weights by SGLD (ST-NAS, Algorithm 2).
+
+    Attributes:
+        samples: number of snapshots, the trained weights included; 1 samples nothing.
+        lr: constant step size; ``None`` takes the final learning rate of the supernet's training.
+        temperature: of the posterior; ``None`` takes 1/N for N training images; 1 is Eq. 9 to the letter.
+    """
+
+    samples: int = Field(default=20, ge=1)
+    lr: float | None = Field(default=None, gt=0)
+    temperature: float | None = Field(default=None, ge=0)
+
+
+class EvaluationConfig(Section):
+    """How architectures are scored.
+
+    Attributes:
+        expectation: ``parameter`` scores by the mean of the snapshots' weights (Eq. 11), ``score`` by the mean score
+            over the snapshots (Eq. 10, so many times as dear), ``single`` by the last weights of the training (Eq. 6),
+            ``fine-tuned`` continues training each architecture from the shared weights.
+        recalibration: where BatchNorm statistics come from.
+        metric: ``accuracy``, or ``loss`` (the negated cross-entropy).
+        images: at most so many validation images, ``None`` for all.
+        batch_size: validation images in a forward pass.
+        fine_tune_steps: for ``fine-tuned``.
+    """
+
+    expectation: Literal["parameter", "score", "single", "fine-tuned"] = "parameter"
+    recalibration: Recalibration = Recalibration(mode="reset", batches=1, batch_size=512)
+    metric: Metric = "accuracy"
+    images: int | None = Field(default=None, ge=2)
+    batch_size: int = Field(default=512, ge=2)
+    fine_tune_steps: int = Field(default=100, ge=1)
+
+
+class RetrainConfig(Section):
+    """Training of what was found, from scratch, on training and validation images together.
+
+    Attributes:
+        recipe: for every network alike.
+        augmentation: likewise.
+        repeats: seeds for each architecture.
+        random: how many random architectures of like cost stand beside each winner.
+        off_the_shelf: whether a MobileNetV2 scaled to the cost of the dearest winner stands beside them.
+        distillation: an optional teacher.
+    """
+
+    recipe: Recipe
+    augmentation: Augmentation = Augmentation()
+    repeats: int = Field(default=1, ge=1)
+    random: int = Field(default=1, ge=0)
+    off_the_shelf: bool = True
+    distillation: DistillationConfig | None = None
+
+
+class BudgetConfig(Section):
+    """Hard bounds on what an architecture may cost.
+
+    Attributes:
+        max_madds: multiply-adds of one image, and so on; ``None`` is no bound.
+        fractions: a winner is picked under each of these shares of the upper bound on the objective (of the dearest
+            architecture without one); shares that no architecture meets are left out.
+    """
+
+    max_madds: int | None = Field(default=None, gt=0)
+    min_madds: int | None = Field(default=None, gt=0)
+    max_params: int | None = Field(default=None, gt=0)
+    min_params: int | None = Field(default=None, gt=0)
+    fractions: tuple[float, ...] = (1.0, 0.7, 0.5)
+
+
+class SearchConfig(Section):
+    """Everything that decides the outcome of a search, apart from data, space and device."""
+
+    seed: int = Field(default=0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+    data: DataOptions = DataOptions()
+    budget: BudgetConfig = BudgetConfig()
+    supernet: SupernetConfig
+    weight_sampling: WeightSamplingConfig = WeightSamplingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    evolution: NSGA2Config = NSGA2Config()
+    retraining: RetrainConfig
+
+    @classmethod
+    def make(cls, values: dict[str, Any]) -> SearchConfig:
+        """Validate nested plain values.
+
+        Raises:
+            ConfigError: naming the first value that is wrong, and how.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+            raise ConfigError(f"configuration value {where}: {first['msg']}{more}") from error

@@ -1,0 +1,96 @@
+"""Ready-made configurations: YAML files beside this one, and how they combine with what the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trueshot.core.errors import ConfigError
+
+DIGITS_SIDE, SMALL_SIDE = 16, 96
+"""Images up to the first side get the preset for digits, up to the second the one for small images."""
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of all presets."""
+    return tuple(
+        sorted(entry.name.removesuffix(".yaml") for entry in _folder().iterdir() if entry.name.endswith(".yaml"))
+    )
+
+
+def choose_preset(image_size: int, device: str) -> str:
+    """Return the preset that suits the images and the device."""
+    if image_size <= DIGITS_SIDE:
+        return "digits"
+    where = "gpu" if device.startswith("cuda") else "cpu"
+    return f"small-{where}" if image_size <= SMALL_SIDE else f"large-{where}"
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """Return a preset as nested plain values; its ``spaces`` hold arguments by the name of the space.
+
+    Raises:
+        ConfigError: when there is none of this name.
+    """
+    if name not in preset_names():
+        raise ConfigError(f"unknown preset '{name}': choose one of {', '.join(preset_names())}")
+    return _mapping(yaml.safe_load((_folder() / f"{name}.yaml").read_text()), f"preset {name}")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a user's YAML file.
+
+    Raises:
+        ConfigError: when it cannot be read or is no mapping.
+    """
+    try:
+        return _mapping(yaml.safe_load(path.read_text()), str(path))
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration {path}: {error.strerror or error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"configuration {path} is not valid YAML: {error}") from error
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with the values of ``over``, mapping by mapping."""
+    merged = dict(deepcopy(base))
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else deepcopy(value)
+    return merged
+
+
+def assignment(text: str) -> dict[str, Any]:
+    """Read ``section.key=value`` as nested values; the value is YAML.
+
+    Raises:
+        ConfigError: when it has another form.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(f"--set '{text}' is no assignment: write it like supernet.recipe.epochs=20")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set '{text}': the value is not valid YAML") from error
+    for key in reversed(name.strip().split(".")):
+        nested = {key: nested}
+    result: dict[str, Any] = nested
+    return result
+
+
+def _folder() -> Any:
+    return resources.files("trueshot.strategies") / "presets"
+
+
+def _mapping(content: Any, what: str) -> dict[str, Any]:
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{what} must be a mapping of names to values")
+    return content

@@ -1,0 +1,145 @@
+"""Stochastic gradient Langevin dynamics: samples of the weights around a trained optimum (ST-NAS, section 3.3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trueshot.core.errors import CheckpointError, ConfigError
+from trueshot.training.checkpoints import load_checkpoint, save_checkpoint
+
+
+class SGLD(torch.optim.Optimizer):
+    """One step: ``w <- w - lr * (gradient + weight_decay * w) + sqrt(2 * lr * temperature) * normal noise``.
+
+    With the gradient of a *mean* loss over N training images, temperature ``1 / N`` samples the posterior
+    ``exp(-N * loss(w) - N * weight_decay / 2 * |w|^2)``. Temperature 1 is Eq. 9 of ST-NAS to the letter: the variance
+    is then N times that of the posterior, which destroys the weights. Temperature 0 is plain SGD.
+
+    Only parameters that have a gradient move, so that neither decay nor noise reaches weights outside the sampled
+    architecture; buffers (BatchNorm statistics) are no parameters and get no noise.
+
+    Args:
+        params: parameters or parameter groups; a group may set its own ``lr``, ``temperature``, ``weight_decay``.
+        lr: step size, above zero; constant in ST-NAS (its final learning rate, 2.5e-4).
+        temperature: 0 or more; ``1 / N`` for N training images.
+        generator: source of the noise, on the device of the parameters. It is a plain attribute: give the optimizer a
+            fresh one before each step to make the noise depend on the step alone.
+        weight_decay: L2 decay, 0 or more: a Gaussian prior of precision ``N * weight_decay``.
+
+    Raises:
+        ConfigError: when a value is out of range.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float,
+        *,
+        temperature: float,
+        generator: torch.Generator,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.generator = generator
+        super().__init__(params, {"lr": lr, "temperature": temperature, "weight_decay": weight_decay})
+        for group in self.param_groups:
+            if not group["lr"] > 0 or not group["temperature"] >= 0 or not group["weight_decay"] >= 0:
+                raise ConfigError(
+                    f"SGLD needs lr above 0, temperature and weight_decay of 0 or more, not lr {group['lr']},"
+                    f" temperature {group['temperature']}, weight_decay {group['weight_decay']}"
+                )
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update every parameter that has a gradient; return what ``closure`` returned, if one is given."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            scale = math.sqrt(2.0 * group["lr"] * group["temperature"])
+            for parameters in _alike(group["params"]):
+                gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+                if group["weight_decay"]:
+                    gradients = list(torch._foreach_add(gradients, parameters, alpha=group["weight_decay"]))
+                torch._foreach_add_(parameters, gradients, alpha=-group["lr"])
+                if scale:
+                    torch._foreach_add_(parameters, self._noise(parameters), alpha=scale)
+        return loss
+
+    def _noise(self, parameters: Sequence[Tensor]) -> list[Tensor]:
+        """Draw standard normal noise for each parameter: one draw for all, which is many times faster than one each."""
+        first, sizes = parameters[0], [parameter.numel() for parameter in parameters]
+        drawn = torch.randn(sum(sizes), generator=self.generator, device=first.device, dtype=first.dtype)
+        return [_shaped_like(parameter, part) for part, parameter in zip(drawn.split(sizes), parameters, strict=True)]
+
+
+def _shaped_like(parameter: Tensor, values: Tensor) -> Tensor:
+    """View ``values`` in the shape of the parameter and, for speed, in its memory layout."""
+    if parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last):
+        return values.as_strided(parameter.shape, parameter.stride())
+    return values.view(parameter.shape)
+
+
+def _alike(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
+    """Group the parameters that have a gradient by device and type, in order."""
+    groups: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+    for parameter in parameters:
+        if parameter.grad is not None:
+            groups.setdefault((parameter.device, parameter.dtype), []).append(parameter)
+    return list(groups.values())
+
+
+def mean_parameters(states: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Average states entry by entry (ST-NAS, Eq. 11), summed in float64; one state at a time is held.
+
+    Floating-point buffers, the BatchNorm statistics, are averaged as well; integer buffers come from the last state.
+
+    Raises:
+        CheckpointError: when there is no state, or the states differ in names or shapes.
+    """
+    sums: dict[str, Tensor] = {}
+    last: Mapping[str, Tensor] = {}
+    count = 0
+    for count, state in enumerate(states, start=1):
+        if count > 1 and {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in last.items()}:
+            raise CheckpointError(f"state {count} has other weights than those before it: average one supernet's only")
+        for name, value in state.items():
+            if value.is_floating_point():
+                total = sums.get(name)
+                sums[name] = value.detach().double().clone() if total is None else total.add_(value.detach())
+        last = state
+    if count == 0:
+        raise CheckpointError("there are no states to average: take at least one snapshot of the weights")
+    return {
+        name: (sums[name] / count).to(value.dtype) if name in sums else value.detach().clone()
+        for name, value in last.items()
+    }
+
+
+def save_snapshot(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Write the state of a supernet (``supernet.state_dict()``) to ``path`` atomically.
+
+    Raises:
+        RunError: when it cannot be written.
+    """
+    save_checkpoint(path, {"model": dict(state)})
+
+
+def load_snapshot(path: Path, *, device: str | torch.device = "cpu") -> dict[str, Tensor]:
+    """Read the state of a supernet from a snapshot, or from the checkpoint of its training.
+
+    Raises:
+        CheckpointError: when the file is absent, foreign or corrupt, or holds no such state.
+    """
+    content = load_checkpoint(path, device=device)
+    task = content.get("task")
+    state = task.get("model") if isinstance(task, dict) else content.get("model")
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{path} holds no weights of a supernet: give a snapshot or checkpoint of its training")
+    return state

@@ -1,0 +1,224 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+
+from trueshot.core.cache import EvaluationCache, row_keys
+from trueshot.core.errors import BudgetError, ConfigError
+from trueshot.criteria.pareto import hypervolume
+from trueshot.search.bounds import Bounds, cost_range
+from trueshot.search.evolve import run_search
+from trueshot.search.nsga2 import NSGA2, NSGA2Config, OneGene, SinglePoint, tournament
+from trueshot.search.protocol import Proposer
+from trueshot.search.random_search import RandomSearch
+from trueshot.spaces import Chain, Topology
+
+TOPOLOGY, CHAIN = Topology(), Chain()
+
+
+def separable(seed, space=TOPOLOGY):
+    weights = np.random.default_rng(seed).normal(size=(len(space.options), int(space.options.max())))
+    return lambda archs: weights[np.arange(len(space.options)), archs].sum(axis=1)
+
+
+def search(proposer, evaluate):
+    return run_search(proposer, evaluate, EvaluationCache(None), "test")
+
+
+def slow_ranking(points):
+    """Rank and crowding distance of each point by the definitions of Deb et al. (2002), one pair at a time."""
+    left, rank, crowding = set(range(len(points))), {}, {}
+    while left:
+        front = [i for i in left if not any(all(points[j] <= points[i]) and any(points[j] < points[i]) for j in left)]
+        for i in front:
+            rank[i], crowding[i] = max(rank.values(), default=-1) + 1 if i == front[0] else rank[front[0]], 0.0
+        for objective in range(points.shape[1]):
+            line = sorted(front, key=lambda i, o=objective: points[i, o])
+            crowding[line[0]] = crowding[line[-1]] = np.inf
+            width = points[line[-1], objective] - points[line[0], objective]
+            for before, i, after in zip(line, line[1:], line[2:], strict=False):
+                crowding[i] += (points[after, objective] - points[before, objective]) / width
+        left -= set(front)
+    return [(rank[i], -crowding[i]) for i in range(len(points))]
+
+
+def test_990_distinct_evaluations_of_the_paper():
+    proposer = NSGA2(TOPOLOGY, seed=0)
+    assert isinstance(proposer, Proposer)
+    history = search(proposer, separable(0))
+    assert len(history) == history.fresh == NSGA2Config().evaluations == 990
+    assert len(set(row_keys(history.archs))) == 990
+    assert np.bincount(history.generations).tolist() == [0] + [45] * 22
+    assert proposer.finished
+    assert proposer.ask().shape == (0, 54)
+    TOPOLOGY.check(history.archs)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        Bounds(max_madds=300_000_000),
+        Bounds(max_madds=60_000_000, max_params=3_000_000),
+        Bounds(max_madds=cost_range(TOPOLOGY, "madds")[0]),
+        Bounds(min_madds=290_000_000, max_madds=300_000_000),
+    ],
+)
+def test_every_evaluation_is_inside_the_bounds(bounds):
+    history = search(NSGA2(TOPOLOGY, bounds=bounds, seed=1), separable(1))
+    assert len(set(row_keys(history.archs))) == 990
+    assert bounds.contains(TOPOLOGY.cost(history.archs)).all()
+
+
+def test_children_are_one_mutation_from_a_single_point_crossover_of_survivors():
+    proposer, evaluate = NSGA2(TOPOLOGY, config=NSGA2Config(generations=5), seed=2), separable(2)
+    parents = proposer.population
+    for generation in range(5):
+        archs = proposer.ask()
+        if generation > 0:
+            differs = archs[:, None] != parents[None]
+            before = differs.cumsum(axis=2)[:, :, None, :-1]
+            after = differs[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, None, :, 1:]
+            assert ((before + after) == 1).any(axis=(1, 2, 3)).all()
+        proposer.tell(archs, evaluate(archs))
+        parents = proposer.population
+
+
+def test_crossover_takes_the_front_of_the_first_and_the_rest_of_the_second():
+    parents = Population.new(X=np.array([np.zeros(6), np.ones(6)], dtype=np.int64))
+    problem = Problem(n_var=6, n_obj=2)
+    pairs = np.tile([0, 1], (600, 1))
+    children = SinglePoint()(problem, parents, parents=pairs, random_state=np.random.default_rng(0)).get("X")
+    assert children.shape == (600, 6)
+    ones = children.sum(axis=1)
+    np.testing.assert_array_equal(children, np.arange(6) >= 6 - ones[:, None])
+    assert sorted(set(ones.tolist())) == [1, 2, 3, 4, 5]
+    assert np.bincount(ones)[1:].min() > 80
+
+
+def test_mutation_changes_one_gene_to_another_option():
+    options = np.array([2, 1, 5, 3])
+    before = np.random.default_rng(0).integers(0, options, size=(4000, 4))
+    population = Population.new(X=before)
+    after = OneGene(options)(Problem(n_var=4, n_obj=2), population, random_state=np.random.default_rng(1)).get("X")
+    changed = before != after
+    assert (changed.sum(axis=1) == 1).all()
+    assert ((after >= 0) & (after < options)).all()
+    assert changed[:, 1].sum() == 0
+    np.testing.assert_allclose(changed.mean(axis=0)[[0, 2, 3]], 1 / 3, atol=0.03)
+    steps = ((after - before) % options)[:, 2]
+    np.testing.assert_allclose(np.bincount(steps[steps > 0])[1:] / (steps > 0).sum(), 0.25, atol=0.04)
+
+
+def test_tournament_prefers_rank_then_crowding_then_chance():
+    population = Population.new(X=np.zeros((4, 1)), rank=np.array([0, 1, 1, 1]), crowding=np.array([0.1, 9, 2.0, 2.0]))
+    pairs = np.array([[0, 1], [1, 0], [1, 2], [2, 1], *[[2, 3]] * 200])
+    winners = tournament(population, pairs, np.random.default_rng(0))[:, 0]
+    assert winners[:4].tolist() == [0, 0, 1, 1]
+    assert 60 < (winners[4:] == 2).sum() < 140
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_survivors_are_those_of_the_definition(seed):
+    proposer = NSGA2(CHAIN, config=NSGA2Config(population=12, generations=8, objective="params"), seed=seed)
+    rng, points = np.random.default_rng(seed), {}
+    pool = []
+    while not proposer.finished:
+        archs = proposer.ask()
+        scores = rng.normal(size=len(archs))
+        points.update(zip(row_keys(archs), zip(CHAIN.cost(archs).params, -scores, strict=True), strict=True))
+        pool += row_keys(archs)
+        proposer.tell(archs, scores)
+        ranking = slow_ranking(np.array([points[key] for key in pool]))
+        survivors = row_keys(proposer.population)
+        assert len(set(survivors)) == 12
+        kept = sorted(ranking[pool.index(key)] for key in survivors)
+        np.testing.assert_allclose(np.array(kept), np.array(sorted(ranking)[:12]))
+        pool = survivors
+
+
+def test_the_front_is_better_than_that_of_random_search():
+    ratios = []
+    for seed in range(5):
+        config = NSGA2Config(population=20, generations=15)
+        fronts = [
+            search(NSGA2(TOPOLOGY, config=config, seed=seed), separable(seed)),
+            search(RandomSearch(TOPOLOGY, evaluations=300, batch=20, seed=seed), separable(seed)),
+        ]
+        reference = (1.3e9, -40.0)
+        areas = [hypervolume(cost=TOPOLOGY.cost(h.archs).madds, score=h.scores, reference=reference) for h in fronts]
+        ratios.append(areas[0] / areas[1])
+    assert min(ratios) > 1.0
+    assert np.mean(ratios) > 1.15
+
+
+def test_same_seed_same_search_whatever_the_global_streams_do():
+    first = search(NSGA2(TOPOLOGY, seed=3), separable(3))
+    np.random.seed(1)  # noqa: NPY002
+    torch.manual_seed(1)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    second = search(NSGA2(TOPOLOGY, seed=3), separable(3))
+    np.testing.assert_array_equal(before[0], np.random.get_state()[1])  # noqa: NPY002
+    assert torch.equal(before[1], torch.get_rng_state())
+    np.testing.assert_array_equal(first.archs, second.archs)
+    other = search(NSGA2(TOPOLOGY, seed=4), separable(3))
+    assert not np.array_equal(first.archs, other.archs)
+
+
+def test_interleaved_searches_do_not_touch_each_other():
+    alone = search(NSGA2(CHAIN, config=NSGA2Config(population=8, generations=6), seed=0), separable(0, CHAIN))
+    pair = [NSGA2(CHAIN, config=NSGA2Config(population=8, generations=6), seed=seed) for seed in (0, 1)]
+    asked = []
+    while not pair[0].finished:
+        for proposer in pair:
+            archs = proposer.ask()
+            np.testing.assert_array_equal(archs, proposer.ask())
+            proposer.tell(archs, separable(0, CHAIN)(archs))
+            if proposer is pair[0]:
+                asked.append(archs)
+    np.testing.assert_array_equal(alone.archs, np.concatenate(asked))
+
+
+def test_a_tiny_feasible_set_is_searched_whole_and_no_further():
+    least = cost_range(CHAIN, "madds")[0]
+    table = CHAIN.cost_table.madds
+    for extra in (0, 1_000_000, 2_000_000):
+        history = search(NSGA2(CHAIN, bounds=Bounds(max_madds=least + extra), seed=0), separable(0, CHAIN))
+        # Every gene stands at its cheapest option but for what the extra pays: count by cost, gene after gene.
+        counts = {0: 1}
+        for row, options in zip(table, CHAIN.options.tolist(), strict=True):
+            rises = (row[:options] - row[:options].min()).tolist()
+            sums = [(total + rise, count) for (total, count), rise in itertools.product(counts.items(), rises)]
+            counts = {}
+            for total, count in sums:
+                if total <= extra:
+                    counts[total] = counts.get(total, 0) + count
+        assert len(history) == min(sum(counts.values()), 990)
+        assert len(set(row_keys(history.archs))) == len(history)
+    assert len(history) > 45
+
+
+def test_impossible_bounds_and_sizes():
+    with pytest.raises(BudgetError, match=r"below the cheapest.*20\.67M"):
+        NSGA2(TOPOLOGY, bounds=Bounds(max_madds=10_000_000), seed=0)
+    with pytest.raises(BudgetError, match="above the dearest"):
+        NSGA2(TOPOLOGY, bounds=Bounds(max_madds=10**12), seed=0)
+    for wrong in ({"population": 1}, {"generations": 0}, {"redraws": 0}, {"population": -3}):
+        with pytest.raises(ConfigError):
+            NSGA2Config(**wrong)
+
+
+def test_only_what_was_asked_for_can_be_told():
+    proposer = NSGA2(CHAIN, seed=0)
+    with pytest.raises(ValueError, match="asked for"):
+        proposer.tell(CHAIN.sample(45, 0), np.zeros(45))
+    archs = proposer.ask()
+    with pytest.raises(ValueError, match="asked for"):
+        proposer.tell(archs[::-1].copy(), np.zeros(45))
+    with pytest.raises(ValueError, match="finite"):
+        proposer.tell(archs, np.full(45, np.nan))
+    assert len(proposer.population) == 0
+    proposer.tell(archs, np.arange(45.0))
+    assert len(proposer.population) == 45
