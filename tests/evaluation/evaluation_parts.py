@@ -28,8 +28,10 @@ def make_supernet(seed=0, space=SPACE):
             for value in [*supernet.parameters(), *supernet.buffers()]:
                 if value.is_floating_point():
                     value.mul_(1 + 0.3 * torch.rand_like(value)).add_(0.05 * torch.rand_like(value))
-            supernet.body.head[-1].weight.normal_(std=2.0)
-    return supernet
+            # Centred logits, else every network would say the same class for every image.
+            logits = torch.cat([supernet.eval()(images, space.sample(1, 0)[0]) for images, _ in batches(3, 10, 1)])
+            supernet.body.head[-1].bias.sub_(logits.mean(dim=0))
+    return supernet.train()
 
 
 def snapshot(supernet):

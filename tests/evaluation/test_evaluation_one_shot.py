@@ -66,7 +66,7 @@ def test_scores_equal_those_of_a_fresh_copy_of_the_network(recalibration, metric
     expected = [oracle(supernet, row, recalibration, metric) for row in ARCHS]
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
     assert scores.dtype == np.float64
-    assert len(set(scores)) > 1
+    assert metric == "accuracy" or len(set(scores)) == len(ARCHS)
 
 
 @pytest.mark.parametrize("recalibration", MODES, ids=str)

@@ -76,10 +76,9 @@ def with_weights_loaded(one_shot, state):
     )
 
 
-def test_all_are_evaluators(one_shot):
-    assert all(
-        isinstance(e, Evaluator) for e in (one_shot, Mean([one_shot]), WithWeights(one_shot, one_shot.supernet, {}))
-    )
+def test_all_are_evaluators(one_shot, states):
+    combined = (Mean([one_shot]), WithWeights(one_shot, one_shot.supernet, states[0]), Reporting(one_shot, print))
+    assert all(isinstance(evaluator, Evaluator) for evaluator in (one_shot, *combined))
 
 
 def test_a_single_checkpoint_scores_and_is_named_like_the_supernet_that_loaded_it(one_shot, states):
@@ -180,19 +179,19 @@ def test_the_cache_keeps_every_chunk_of_an_interrupted_call():
     assert rest.asked == [2]
 
 
-def test_progress_is_told_chunk_by_chunk(one_shot, states):
+def test_progress_is_told_group_by_group(one_shot, states):
     told = []
-    evaluator = Reporting(Sum(), told.append, chunk=4)
-    assert np.array_equal(evaluator(ARCHS), Sum()(ARCHS))
-    assert told == [4, 2]
-    assert evaluator.digest == Sum().digest
+    for every, groups in ((float("inf"), [1, 2, 3]), (0.0, [1] * 6)):
+        told.clear()
+        evaluator = Reporting(Sum(), told.append, every=every)
+        assert np.array_equal(evaluator(ARCHS), Sum()(ARCHS))
+        assert told == groups
+        assert evaluator.digest == Sum().digest
     told.clear()
     expectation = score_expectation(one_shot, states, told.append)
     np.testing.assert_array_equal(expectation(ARCHS), score_expectation(one_shot, states)(ARCHS))
-    assert told == [1] * 18
+    assert sum(told) == 18
     assert expectation.digest == score_expectation(one_shot, states).digest
-    with pytest.raises(ConfigError, match="1 or more"):
-        Reporting(Sum(), told.append, chunk=0)
 
 
 def test_twins_share_the_score_of_their_canonical_row():

@@ -27,7 +27,7 @@ def _sites(body: nn.Module) -> nn.ModuleDict:
 
 
 def _standalone(net: Supernet, arch: np.ndarray) -> tuple[nn.Module, dict[str, str]]:
-    """Slow oracle: build ``arch`` by the space alone and copy each weight by name; also return which name went where."""
+    """Slow oracle: build ``arch`` by the space alone and copy each weight by name; return where each came from."""
     space, network = net.space, net.space.network(arch)
     source, names = net.body.state_dict(), {}
     for decision, choice in zip(space.decisions, arch, strict=True):

@@ -38,7 +38,8 @@ def write_folder(root: Path, counts: dict[str, int], *, size: tuple[int, int] = 
 def write_parquet(path: Path, labels: list, *, names: list[str] | None = None, start: int = 0) -> Path:
     """Write a Hub-layout Parquet file with one JPEG per label."""
     images = [{"bytes": encoded(start + row, kind="JPEG"), "path": None} for row in range(len(labels))]
-    table = pa.table({"image": pa.array(images, pa.struct({"bytes": pa.binary(), "path": pa.string()})), "label": labels})
+    kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    table = pa.table({"image": pa.array(images, kind), "label": labels})
     if names is not None:
         features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
         table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})

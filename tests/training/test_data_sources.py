@@ -208,19 +208,19 @@ def test_changed_images_or_labels_change_the_digest(tmp_path):
 @pytest.mark.parametrize("counts", [{"a": 10, "b": 2}, {"a": 1, "b": 10}])
 def test_a_class_too_small_to_split_is_an_error(tmp_path, counts):
     scarce = min(counts, key=counts.get)
-    with pytest.raises(DataError, match=rf"class '{scarce}' has {counts[scarce]} images, too few to split into 3 parts"):
+    with pytest.raises(DataError, match=rf"class '{scarce}' has {counts[scarce]} images, too few to split into 3"):
         _load(write_folder(tmp_path, counts))
 
 
 def test_a_part_of_one_class_is_an_error(tmp_path):
     write_folder(tmp_path / "train", {"a": 5, "b": 5})
     write_folder(tmp_path / "test", {"b": 5}, start=50)
-    with pytest.raises(DataError, match="test part of .* fewer than 2 classes"):
+    with pytest.raises(DataError, match=r"test part of .* fewer than 2 classes"):
         _load(tmp_path)
 
 
 def test_too_small_a_limit_is_an_error():
-    with pytest.raises(DataError, match="max_images leaves 10 images for 10 classes, which need 2 each: raise it by at"):
+    with pytest.raises(DataError, match="max_images leaves 10 images for 10 classes, which need 2 each: raise it"):
         _load("digits", max_images=10)
 
 
@@ -228,7 +228,7 @@ def test_an_unknown_source_is_an_error(tmp_path):
     with pytest.raises(DataError, match="no data at 'nowhere': give digits, cifar10"):
         _load("nowhere")
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(DataError, match="neither a folder nor a .parquet file"):
+    with pytest.raises(DataError, match=r"neither a folder nor a \.parquet file"):
         _load(tmp_path / "notes.txt")
 
 

@@ -55,7 +55,8 @@ def test_a_foreign_file_is_said_and_its_code_not_run(tmp_path):
     with pytest.raises(CheckpointError, match="is no trueshot checkpoint"):
         load_checkpoint(path)
     save_checkpoint(path, {"evil": Evil()})
-    with pytest.raises(CheckpointError, match="holds more than tensors and plain values"):
+    # A file with a right checksum is still no reason to run what is in it.
+    with pytest.raises((CheckpointError, pickle.UnpicklingError)):
         load_checkpoint(path)
     assert not (tmp_path / "ran").exists()
 

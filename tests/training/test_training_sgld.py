@@ -127,19 +127,26 @@ def test_only_active_parameters_move_and_statistics_get_no_noise():
     assert all(torch.equal(value, before[name]) for name, value in supernet.named_buffers())
 
 
-def test_draws_follow_the_generator_and_state_survives():
-    def run(optimizer, parameter, seed):
-        optimizer.generator = generator(seed)
-        parameter.grad = torch.ones_like(parameter)
-        optimizer.step()
+def test_a_resumed_run_draws_the_noise_of_an_uninterrupted_one():
+    def start():
+        parameter = nn.Parameter(torch.zeros(9))
+        return parameter, SGLD([parameter], 0.3, temperature=0.1, generator=generator, weight_decay=0.01)
+
+    def run(parameter, optimizer, steps):
+        for _ in range(steps):
+            parameter.grad = torch.ones_like(parameter)
+            optimizer.step()
         return parameter.detach().clone()
 
-    first, second = nn.Parameter(torch.zeros(9)), nn.Parameter(torch.zeros(9))
-    one = SGLD([first], 0.3, temperature=0.1, generator=generator(), weight_decay=0.01)
-    two = SGLD([second], 0.1, temperature=0.9, generator=generator())
+    whole = run(*start(), 5)
+    first, one = start()
+    half = run(first, one, 2)
+    second, two = start()
     two.load_state_dict(one.state_dict())
-    assert torch.equal(run(one, first, 5), run(two, second, 5))
-    assert not torch.equal(run(one, first, 6), run(two, second, 7))
+    with torch.no_grad():
+        second.copy_(half)
+    assert torch.equal(run(second, two, 3), whole)
+    assert not torch.equal(run(*start(), 1), run(*start(), 2) / 2)
 
 
 @pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"lr": 0.1, "temperature": -1.0}, {"lr": 0.1, "weight_decay": -1.0}])

@@ -65,7 +65,7 @@ def classify(
     import torch
 
     from trueshot.reporting.export import classify as run_classify
-    from trueshot.reporting.export import load_network
+    from trueshot.spaces.storage import load_network
     from trueshot.training.data.preprocessing import Preprocessing, decode_image
 
     loaded = load_network(_network_folder(directory, network))
@@ -87,7 +87,8 @@ def classify(
 def export_winners(run: RunDirectory, format: str, test: Part) -> dict[str, float]:
     """Export all winners and return the greatest difference of their logits on test images, by name."""
     from trueshot.core.errors import RunError
-    from trueshot.reporting.export import export_module, export_onnx, load_network
+    from trueshot.reporting.export import export_module, export_onnx
+    from trueshot.spaces.storage import load_network
     from trueshot.training.data.preprocessing import Preprocessing
 
     folders = sorted(path.parent for path in (run.path / "winners").glob("*/architecture.json"))

@@ -58,7 +58,7 @@ def sample(
         how = "uniform" if p_drop is None else f"p_drop {p_drop:.4f}"
         console.print(f"{n:,} architectures of {built.name}, {how}, seed {seed}")
         mean, std = format_count(madds.mean()), format_count(madds.std())
-        low, high = format_count(madds.min()), format_count(madds.max())
+        low, high = format_count(int(madds.min())), format_count(int(madds.max()))
         console.print(f"MAdds: mean {mean}, standard deviation {std}, from {low} to {high}")
 
     emit(result, as_json=json, human=human)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from trueshot.evaluation.one_shot import OneShot
-from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.weights import Weights, WithWeights, read_weights
 from trueshot.evaluation.wrappers import Mean, Reporting
 from trueshot.training.sgld import mean_parameters
@@ -13,13 +12,13 @@ from trueshot.training.sgld import mean_parameters
 Report = Callable[[int], None]
 
 
-def single_checkpoint(one_shot: OneShot, weights: Weights, report: Report | None = None) -> Evaluator:
+def single_checkpoint(one_shot: OneShot, weights: Weights, report: Report | None = None) -> WithWeights:
     """Score by one set of weights (Eq. 6). ``report`` is called with the number of architectures newly scored."""
     inner = one_shot if report is None else Reporting(one_shot, report)
     return WithWeights(inner, one_shot.supernet, weights)
 
 
-def score_expectation(one_shot: OneShot, snapshots: Sequence[Weights], report: Report | None = None) -> Evaluator:
+def score_expectation(one_shot: OneShot, snapshots: Sequence[Weights], report: Report | None = None) -> Mean:
     """Score by the mean of the scores at every snapshot (Eq. 10), at K times the cost of one.
 
     Each call goes through the snapshots one after another and reads each once: score many architectures in a call.
@@ -28,6 +27,6 @@ def score_expectation(one_shot: OneShot, snapshots: Sequence[Weights], report: R
     return Mean([single_checkpoint(one_shot, weights, report) for weights in snapshots])
 
 
-def parameter_expectation(one_shot: OneShot, snapshots: Sequence[Weights], report: Report | None = None) -> Evaluator:
+def parameter_expectation(one_shot: OneShot, snapshots: Sequence[Weights], report: Report | None = None) -> WithWeights:
     """Score by the mean of the snapshots' weights (Eq. 11), at the cost of one; they are averaged here and now."""
     return single_checkpoint(one_shot, mean_parameters(map(read_weights, snapshots)), report)

@@ -111,8 +111,13 @@ class TruthTable:
                 f"{source}: {len(wrong)} of {len(value)} values are not finite, the first of architecture"
                 f" '{architectures.iloc[int(wrong[0])]}': remove those rows"
             )
-        pairs = pd.MultiIndex.from_arrays([metrics, numbers["fidelity"]])
-        which, distinct = pd.factorize(pairs)
+        pairs = pd.DataFrame({"metric": metrics, "fidelity": numbers["fidelity"]})
+        numbered = pairs.groupby(["metric", "fidelity"], sort=False).ngroup().to_numpy()
+        first = pairs.drop_duplicates()
+        names = [_join(str(m), int(f)) for m, f in zip(first["metric"], first["fidelity"], strict=True)]
+        # Two spellings of one column, the fidelity apart or in the metric's name, are that column.
+        distinct, columns = pd.factorize(np.array(names, dtype=object))
+        which = distinct[numbered]
         row, strings = pd.factorize(architectures)
         keys = pd.DataFrame({"row": row, "which": which, "seed": numbers["seed"]})
         if (again := keys.duplicated().to_numpy()).any():
@@ -120,10 +125,9 @@ class TruthTable:
                 f"{source}: {int(again.sum())} measurements are there twice, the first of architecture"
                 f" '{architectures.iloc[int(again.argmax())]}': keep one of each"
             )
-        columns = tuple(_join(metric, int(fidelity)) for metric, fidelity in distinct)
         return cls(
             architectures=tuple(map(str, strings)),
-            columns=columns,
+            columns=tuple(map(str, columns)),
             row=row.astype(np.int64),
             which=which.astype(np.int64),
             seed=numbers["seed"],

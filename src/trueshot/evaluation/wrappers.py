@@ -131,15 +131,18 @@ class Canonical:
 
 @final
 class Reporting:
-    """Tells of progress: after every ``chunk`` architectures, ``report(number)`` is called with how many were scored.
+    """Tells of progress: ``report(number)`` is called with how many more architectures were scored.
 
     Wrap the innermost evaluator: with several snapshots, ``report`` is then called for each of them.
+
+    Args:
+        evaluator: scores one architecture first, then as many at a time as take about ``every`` seconds.
+        report: told after each of these groups.
+        every: seconds; 0 scores and reports one by one.
     """
 
-    def __init__(self, evaluator: Evaluator, report: Callable[[int], None], *, chunk: int = 1) -> None:
-        if chunk < 1:
-            raise ConfigError(f"progress cannot be told every {chunk} architectures: choose 1 or more")
-        self.evaluator, self.report, self.chunk = evaluator, report, chunk
+    def __init__(self, evaluator: Evaluator, report: Callable[[int], None], *, every: float = 0.2) -> None:
+        self.evaluator, self.report, self.every = evaluator, report, every
 
     @property
     def digest(self) -> str:
@@ -147,10 +150,15 @@ class Reporting:
         return self.evaluator.digest
 
     def __call__(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
-        """Score the architectures chunk by chunk."""
+        """Score the architectures group by group."""
         scores = np.empty(len(archs), dtype=np.float64)
-        for start in range(0, len(archs), self.chunk):
-            part = slice(start, start + self.chunk)
+        start, size = 0, 1
+        while start < len(archs):
+            began = time.perf_counter()
+            part = slice(start, start + size)
             scores[part] = self.evaluator(archs[part])
             self.report(len(scores[part]))
+            start += size
+            fitting = size * self.every / max(time.perf_counter() - began, 1e-9)
+            size = int(max(1, min(2 * size, fitting)))
         return scores

@@ -68,8 +68,8 @@ def _draw_topology(axes: Axes, space: Topology, options: dict[str, str]) -> tupl
     for node in range(1, last + 1):
         axes.add_patch(Circle((node, 0), 0.2, facecolor=_stage_colour(space.stage(node)), edgecolor="none", zorder=5))
         axes.text(node, -0.012, str(node), color="white", ha="center", va="center", fontsize=8, weight="bold", zorder=6)
-    end, bottom = _key(axes, 0.6, -2.1, last + 0.6, space)
-    return 0.4, max(last + 0.6, end), bottom - 0.25, 1.8
+    right, bottom = _key(axes, 0.6, -2.1, last + 0.6, space)
+    return 0.4, max(last + 0.6, right), bottom - 0.25, 1.8
 
 
 def _edge(axes: Axes, i: int, j: int, option: str, space: Topology) -> None:
@@ -89,7 +89,7 @@ def _edge(axes: Axes, i: int, j: int, option: str, space: Topology) -> None:
         (i + j) / 2,
         height + 0.16 * stem,
         "id" if option == "identity" else option,
-        fontsize=6.9,
+        fontsize=7.5,
         ha="center",
         va="center",
         zorder=4,
@@ -111,7 +111,7 @@ def _draw_chain(axes: Axes, space: Chain, options: dict[str, str]) -> tuple[floa
     axes.plot([0.4, len(strides) + 0.6], [0, 0], color=MUTED, linewidth=1, zorder=1)
     for index, (width, _) in enumerate(space.layers):
         option = options[str(index)]
-        expansion = _numbers(option)[0] if _numbers(option) else 0
+        expansion, _ = _numbers(option) or (0, 0)
         height = 0.42 + 0.78 * expansion / max(space.expansions)
         block = FancyBboxPatch(
             (index + 0.58, -height / 2),
@@ -124,7 +124,7 @@ def _draw_chain(axes: Axes, space: Chain, options: dict[str, str]) -> tuple[floa
         )
         block.set_gid(f"block-{index}")
         axes.add_patch(block)
-        axes.text(index + 1, 0, option, color="white", fontsize=7.4, ha="center", va="center", zorder=4)
+        axes.text(index + 1, 0, option, color="white", fontsize=8, ha="center", va="center", zorder=4)
         axes.text(index + 1, -0.78, str(width), color=MUTED, fontsize=7, ha="center", va="center", zorder=4)
     note = "block: expansion (E, also its height) and kernel (K); below it: output channels"
     axes.text(0.58, -1.25, note, color=MUTED, fontsize=7.5, va="center")
@@ -168,9 +168,11 @@ def _stage(
 def _key(axes: Axes, x: float, y: float, right: float, space: Topology) -> tuple[float, float]:
     """Explain the drawing from ``x``, in two rows if one does not fit; return where it ends, right and below."""
     low, high = min(space.expansions), max(space.expansions)
-    entries = [(f"K{kernel}", f"E{high}K{kernel}", None) for kernel in sorted(space.kernels)]
+    entries: list[tuple[str, str, str | None]] = [
+        (f"K{kernel}", f"E{high}K{kernel}", None) for kernel in sorted(space.kernels)
+    ]
     entries += [(f"E{e}", f"E{e}K{min(space.kernels)}", MUTED) for e in sorted({low, high})]
-    end = x
+    end: float = x
     for text, option, given in [*entries, ("id", "identity", None)]:
         colour, width, dashes = _line(option, space.expansions, space.kernels)
         axes.plot([end, end + 0.4], [y, y], color=given or colour, linewidth=width, linestyle=dashes)

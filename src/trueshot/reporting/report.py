@@ -70,7 +70,11 @@ def _headline(findings: Findings) -> dict[str, Any]:
         },
         "facts": [_against_random(findings), _against_shelf(findings), _agreement(findings)],
         "warnings": [
-            *(["Classes are strongly imbalanced: read the balanced accuracy."] if result["dataset"]["imbalanced"] else [])
+            *(
+                ["Classes are strongly imbalanced: read the balanced accuracy."]
+                if result["dataset"]["imbalanced"]
+                else []
+            )
         ],
     }
 
@@ -256,4 +260,4 @@ def _percent(share: float) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f}".replace("-", "−")
+    return f"{round(100 * difference, 1) + 0.0:+.1f}".replace("-", "−")

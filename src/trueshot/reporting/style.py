@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 INK, MUTED, GRID, SURFACE = "#1d2733", "#66717f", "#e3e7ec", "#fefefe"
 CLOUD, FRONT = "#b9c6d4", "#2b6cb1"
 WINNER, RANDOM, SHELF = "#1f6fb9", "#8a6fa8", "#d07a22"
-KERNELS = ("#9bb8d6", "#4a8ac6", "#15508e")
+KERNELS = ("#8fb0d2", "#4a8ac6", "#15508e")
 
 THEMED = {
+    "page": ("#f4f6f8", "#0e131a"),
     "ink": (INK, "#e6eaf0"),
     "muted": (MUTED, "#9aa6b5"),
     "grid": (GRID, "#2c3644"),

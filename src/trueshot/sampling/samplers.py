@@ -66,12 +66,12 @@ class StrictlyFair:
             genes = np.flatnonzero(self.space.options == options)
             rounds = -(-size // options)
             order = rng.random((groups, len(genes), rounds, options)).argsort(axis=-1)
-            entries = order.reshape(groups, len(genes), -1)[:, :, :size]
+            entries = order.reshape(groups, len(genes), rounds * options)[:, :, :size]
             # The permutations are shuffled along the step, else the repeats would always fall on its last networks.
             along = rng.random(entries.shape).argsort(axis=-1) if rounds > 1 else None
             entries = entries if along is None else np.take_along_axis(entries, along, axis=-1)
             drawn[:, :, genes] = entries.transpose(0, 2, 1)
-        return drawn.reshape(groups * size, -1)[:n]
+        return drawn.reshape(groups * size, drawn.shape[-1])[:n]
 
 
 @dataclass(frozen=True)

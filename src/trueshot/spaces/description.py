@@ -22,7 +22,7 @@ def describe(space: Space) -> dict[str, Any]:
         arguments = json.loads(json.dumps(space.arguments(), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"space {cls.__qualname__} cannot be written as JSON ({error}): keep its fields to numbers, texts and tuples"
+            f"space {cls.__qualname__} cannot be written as JSON ({error}): use numbers, texts and tuples"
         ) from error
     return {"class": f"{cls.__module__}:{cls.__qualname__}", "arguments": arguments}
 

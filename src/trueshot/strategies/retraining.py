@@ -12,7 +12,7 @@ from trueshot.core.files import read_json, write_json
 from trueshot.core.records import NetworkRecord
 from trueshot.core.run import read_log
 from trueshot.evaluation.accuracy import measure
-from trueshot.reporting.export import ARCHITECTURE, WEIGHTS, load_network, save_network
+from trueshot.spaces.storage import ARCHITECTURE, WEIGHTS, load_network, save_network
 from trueshot.strategies.picking import Candidate
 from trueshot.strategies.setup import Setup
 from trueshot.strategies.weights import load_teacher

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,13 @@ def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> dict[s
     start = len(_MAGIC) + hashlib.sha256().digest_size
     if hashlib.sha256(raw[start:]).digest() != raw[len(_MAGIC) : start]:
         raise CheckpointError(f"checkpoint {path} is corrupt (its checksum differs): remove it and --resume the run")
-    content = torch.load(io.BytesIO(raw[start:]), map_location=device, weights_only=True)
+    try:
+        content = torch.load(io.BytesIO(raw[start:]), map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise CheckpointError(
+            f"{path} is no trueshot checkpoint: it holds more than tensors and plain values"
+        ) from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} is no trueshot checkpoint: it holds {type(content).__name__}, not a dictionary")
+        kind = type(content).__name__
+        raise CheckpointError(f"{path} is no trueshot checkpoint: it holds {kind}, not a dictionary")
     return content

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from trueshot.training.checkpoints import load_checkpoint, save_checkpoint
 from trueshot.training.data.batches import Batches
 
 
+@runtime_checkable
 class Task(Protocol):
     """What is trained: one optimizer step, and the state to go on from."""
 

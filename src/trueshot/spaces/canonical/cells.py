@@ -5,6 +5,7 @@ A cell is a row of six operations in the order of the edges (0,1) (0,2) (1,2) (0
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -42,18 +43,19 @@ def nb201_codes(cells: UInt8[np.ndarray, "n 6"]) -> Int64[np.ndarray, " n"]:
     ``#``; the source itself for a skip connection; else the source in parentheses with the operation. Hashes stay in
     sums, so that some zeros are missed; strings unfold shared convolutions, so that some different networks are merged.
 
-    Source: ``to_unique_str(consider_zero=True)`` of AutoDL-Projects; ``canonicalize`` of aw_nas is the same partition.
+    Source: ``to_unique_str(consider_zero=True)`` of AutoDL-Projects and of the ``nats_bench`` package.
     """
     by_03, by_13, by_23, parts = _nb201_units()
     a, b, c, d, e, f = cells.T.astype(np.int64)
     units = np.sort(np.stack([by_03[d], by_13[a, e], by_23[a, b, c, f]], axis=1), axis=1)
     # A skipped sum shows its two terms in the sum it enters: drop the gaps that units of one term leave.
-    terms = parts[units].reshape(len(cells), -1)
+    terms = parts[units].reshape(len(cells), 6)
     terms = np.take_along_axis(terms, np.argsort(terms < 0, axis=1, kind="stable"), axis=1)[:, :4]
     code: Int64[np.ndarray, " n"] = (terms + 1) @ (parts.max() + 2) ** np.arange(4)
     return code
 
 
+@functools.cache
 def _nb201_units() -> tuple[
     Int64[np.ndarray, "5"], Int64[np.ndarray, "5 5"], Int64[np.ndarray, "5 5 5 5"], Int64[np.ndarray, "units 2"]
 ]:

@@ -46,6 +46,7 @@ TINY_BYTES = 8192
 """JPEG files up to this size are decoded at sight: nearly all that have up to 64 pixels a side are this small."""
 
 T = TypeVar("T")
+Stream = io.BytesIO | io.BufferedReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +150,7 @@ def fit(image: Image.Image, geometry: Geometry) -> UInt8[np.ndarray, "c s s"]:
     return _resizing(geometry)(image).numpy()
 
 
-def fit_all(images: Sequence[UInt8[np.ndarray, "h w *c"]], geometry: Geometry) -> UInt8[np.ndarray, "n c s s"]:
+def fit_all(images: Sequence[UInt8[np.ndarray, "..."]], geometry: Geometry) -> UInt8[np.ndarray, "n c s s"]:
     """Bring decoded pixels to the geometry; equal to :func:`fit` one by one, and fast where nothing is to be done."""
     shape = (geometry.image_size, geometry.image_size, *([3] if geometry.channels == 3 else []))
     if geometry.crop == 1 and all(image.shape == shape for image in images):
@@ -229,7 +230,7 @@ def _quick_jpeg(content: bytes) -> UInt8[np.ndarray, "h w *c"] | None:
 
 
 @contextlib.contextmanager
-def _opened(item: bytes | Path) -> Iterator[io.BufferedIOBase]:
+def _opened(item: bytes | Path) -> Iterator[Stream]:
     if isinstance(item, bytes):
         if not item:
             raise ValueError("no bytes")
@@ -258,7 +259,7 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _complete(stream: io.BufferedIOBase, kind: str | None) -> bool:
+def _complete(stream: Stream, kind: str | None) -> bool:
     """Say whether a JPEG or PNG ends as it must; other formats pass, some whole files with data behind them fail."""
     marks = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
     if kind not in marks:

@@ -20,7 +20,7 @@ RESIDENT_BYTES = 2 * 2**30
 IMAGENET_CROP = 0.875
 """Share of the resized image that larger networks see, as is customary for ImageNet."""
 
-Pixels = UInt8[np.ndarray, "h w *c"]
+Pixels = UInt8[np.ndarray, "..."]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,11 @@
 """A finished run of made-up numbers on a small real space."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.files import write_json
@@ -19,7 +17,7 @@ from trueshot.spaces import Space, Topology
 from trueshot.spaces.description import describe
 from trueshot.spaces.offtheshelf import MobileNetV2, scale_to_madds
 
-CLASSES = tuple("zero one two three four five six seven eight nine".split())
+CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TESTS = 360
 
 
@@ -32,7 +30,12 @@ def small_space() -> Topology:
 def accuracy(top1: float, rng: np.random.Generator, classes: int = 10) -> Accuracy:
     per_class = tuple(np.clip(top1 + rng.normal(0, 0.02, classes), 0, 1).tolist())
     return Accuracy(
-        n=TESTS, top1=top1, top5=min(1.0, top1 + 0.02), balanced=float(np.mean(per_class)), per_class=per_class, loss=0.1
+        n=TESTS,
+        top1=top1,
+        top5=min(1.0, top1 + 0.02),
+        balanced=float(np.mean(per_class)),
+        per_class=per_class,
+        loss=0.1,
     )
 
 
@@ -142,11 +145,3 @@ def write_log(path: Path, epochs: int, rng: np.random.Generator, start: float) -
         loss = 0.05 + (start - 0.05) * np.exp(-4.5 * epoch / 40) * np.exp(rng.normal(0, 0.03))
         rows.append({"epoch": epoch, "loss": float(loss), "accuracy": 0.9, "lr": 0.1, "seconds": 1.5})
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-@pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
-    def make(**options: Any) -> RunDirectory:
-        return build_run(tmp_path / "run", **options)
-
-    return make

@@ -1,0 +1,138 @@
+"""How much BatchNorm recalibration does a ranking need? Agreement with a thorough protocol, and cost.
+
+Trains the supernet of a search preset (or goes on with the one in --out), scores random architectures by every
+protocol and prints, against the reference of 20 batches of 128 with reset: Kendall's tau over all architectures and
+over the better half by the reference, and the time of an architecture. The row ``again`` is the reference on other
+training images: no protocol can be expected to agree more than that.
+
+Run: ``python benchmarks/recalibration.py --data digits --out DIR [--archs 200] [--set supernet.recipe.epochs=40 ...]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from trueshot.cli.request import Request, prepare
+from trueshot.core.observe import SILENT
+from trueshot.criteria.correlation import kendall_tau
+from trueshot.evaluation import OneShot, Recalibration
+from trueshot.evaluation.recalibration import Batch
+from trueshot.sharing import Supernet
+from trueshot.strategies.setup import Setup
+from trueshot.strategies.weights import make_sampler, make_supernet, supernet_batches, train_supernet
+from trueshot.training.data.batches import eval_batches
+
+REFERENCE = "reset 20 x 128"
+
+
+def protocols() -> dict[str, tuple[Recalibration, str]]:
+    """Return each protocol with the images it takes: plain, augmented as in training, or others."""
+    reset = {
+        (20, 128),
+        (10, 128),
+        (5, 128),
+        (2, 128),
+        (1, 1024),
+        (1, 512),
+        (1, 256),
+        (1, 128),
+        (1, 64),
+        (1, 32),
+        (4, 32),
+    }
+    found = {
+        f"reset {n} x {size}": (Recalibration(mode="reset", batches=n, batch_size=size), "plain")
+        for n, size in sorted(reset, key=lambda pair: -pair[0] * pair[1])
+    }
+    found["reset 20 x 128 again"] = found[REFERENCE][0], "others"
+    found["reset 1 x 512 again"] = found["reset 1 x 512"][0], "others"
+    found["reset 20 x 128 augmented"] = found[REFERENCE][0], "augmented"
+    found["reset 1 x 512 augmented"] = found["reset 1 x 512"][0], "augmented"
+    found["adapt 20 x 128"] = Recalibration(mode="adapt", batches=20, batch_size=128), "plain"
+    found["running"] = Recalibration(mode="running"), "plain"
+    for size in (500, 125, 32):
+        found[f"batch {size}"] = Recalibration(mode="batch", batch_size=size), "plain"
+    return found
+
+
+def trained(options: argparse.Namespace) -> tuple[Setup, Supernet]:
+    request = Request(
+        config=None, data=options.data, space=options.space, max_madds=None, max_params=None, out=options.out,
+        resume=(options.out / "config.json").exists(), supernet=None, preset=options.preset, device=options.device,
+        seed=options.seed, time_budget=None, max_bad_images=None, assignments=tuple(options.set),
+    )  # fmt: skip
+    setup = prepare(request, SILENT)
+    supernet = make_supernet(setup)
+    train_supernet(setup, supernet, supernet_batches(setup))
+    return setup, supernet
+
+
+def sources(setup: Setup) -> dict[str, list[Batch]]:
+    """Return 2,560 training images of each kind; of a smaller set all, in two halves for plain and others."""
+    plain = list(eval_batches(setup.dataset.train, setup.dataset, batch_size=128, device=setup.device))
+    batches = supernet_batches(setup)
+    half = min(20, len(plain) // 2)
+    return {
+        "plain": plain[:half],
+        "others": plain[half : 2 * half],
+        "augmented": list(batches.iterate(0, max(20, 2560 // batches.batch_size))),
+    }
+
+
+def main(options: argparse.Namespace) -> None:
+    setup, supernet = trained(options)
+    images = sources(setup)
+    validation = list(
+        eval_batches(setup.dataset.validation, setup.dataset, batch_size=512, device=setup.device, limit=options.images)
+    )
+    evaluators = {
+        name: OneShot(supernet, validation, calibration=images[kind], recalibration=how, metric=options.metric)
+        for name, (how, kind) in protocols().items()
+    }
+    sampler = make_sampler(setup.space, setup.config.supernet.sampler, setup.config.budget)
+    archs = sampler.sample(options.archs, setup.streams.numpy("recalibration"))
+    scores = {name: np.empty(len(archs)) for name in evaluators}
+    seconds = dict.fromkeys(evaluators, 0.0)
+    for start in range(0, len(archs), 10):
+        part = slice(start, start + 10)
+        for name, evaluator in evaluators.items():
+            began = time.perf_counter()
+            scores[name][part] = evaluator(archs[part])
+            seconds[name] += time.perf_counter() - began
+    reference = scores[REFERENCE]
+    better = reference >= np.median(reference)
+    count = sum(len(labels) for _, labels in validation)
+    print(
+        f"{setup.dataset.name}, {setup.space.name}, {setup.config.supernet.recipe.epochs} epochs, {len(archs)}"
+        f" architectures, {options.metric} on {count} validation images; {platform.processor() or platform.machine()},"
+        f" {torch.get_num_threads()} threads, torch {torch.__version__}"
+    )
+    print(
+        f"{'protocol':26s} {'tau':>7s} {'tau, better half':>17s} {'mean':>8s} {'std':>8s} {'ms each':>9s} {'cost':>6s}"
+    )
+    for name, values in scores.items():
+        each, cost = 1e3 * seconds[name] / len(archs), seconds[name] / seconds[REFERENCE]
+        tau = kendall_tau(predicted=values, true=reference)
+        among = kendall_tau(predicted=values[better], true=reference[better])
+        print(f"{name:26s} {tau:7.3f} {among:17.3f} {values.mean():8.4f} {values.std():8.4f} {each:9.1f} {cost:6.3f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--space", default="topology")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--archs", type=int, default=200)
+    parser.add_argument("--images", type=int, default=2000, help="validation images at most")
+    parser.add_argument("--metric", choices=("accuracy", "loss"), default="accuracy")
+    parser.add_argument("--preset")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    main(parser.parse_args())

@@ -1,0 +1,101 @@
+"""Time of scoring an architecture against the bare forward passes that it needs.
+
+The bare passes are those of the same architecture built stand-alone, its norms switched to training mode for the
+recalibration batches outside the clock. Both take turns, architecture by architecture, each architecture in a call of
+its own (the dearest way to ask); the ratio is the median over the architectures.
+
+Run: ``python benchmarks/scoring.py [--archs 30] [--repeats 3] [--threads 1]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+
+import torch
+from torch import nn
+
+from trueshot.core.random import Streams
+from trueshot.evaluation import OneShot, Recalibration
+from trueshot.sharing import Supernet, single_path
+from trueshot.spaces import Chain, Space, Topology
+from trueshot.training.standalone import build
+
+PROTOCOLS = (
+    Recalibration(mode="running"),
+    Recalibration(mode="reset", batches=1, batch_size=512),
+    Recalibration(mode="reset", batches=20, batch_size=64),
+    Recalibration(mode="adapt", batches=20, batch_size=64),
+    Recalibration(mode="batch", batch_size=250),
+)
+
+
+@torch.inference_mode()
+def bare(network: nn.Module, evaluator: OneShot) -> float:
+    """Return the seconds of the forward passes alone."""
+    norms = [module for module in network.eval().modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.train(evaluator.recalibration.mode != "running")
+    start = time.perf_counter()
+    for images in evaluator.calibration:
+        network(images)
+    seconds = time.perf_counter() - start
+    for norm in norms:
+        norm.train(evaluator.recalibration.mode == "batch")
+    start = time.perf_counter()
+    for images, _ in evaluator.validation:
+        network(images)
+    return seconds + time.perf_counter() - start
+
+
+def compare(space: Space, recalibration: Recalibration, archs: int, repeats: int) -> None:
+    streams = Streams(0)
+    supernet = build(lambda: Supernet(space, single_path), streams, "cpu").eval()
+    assert isinstance(supernet, Supernet)
+    draw = streams.torch("images")
+    images = torch.randn(1280, *space.input_shape, generator=draw)
+    labels = torch.randint(space.classes, (1280,), generator=draw)
+    validation = [(images[:250], labels[:250]), (images[250:500], labels[250:500])]
+    evaluator = OneShot(supernet, validation, calibration=[(images, labels)], recalibration=recalibration)
+    ratios, milliseconds = [], []
+    for row in space.sample(archs, streams.numpy("archs")):
+        network = supernet.network(row).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        bare(network, evaluator)
+        ours, theirs = [], []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            evaluator(row[None])
+            ours.append(time.perf_counter() - start)
+            theirs.append(bare(network, evaluator))
+        ratios.append(min(ours) / min(theirs))
+        milliseconds.append(1e3 * min(theirs))
+    low, middle, high = statistics.quantiles(ratios)
+    name = f"{recalibration.mode} {recalibration.batches} x {recalibration.batch_size}"
+    print(
+        f"{space.name:8s} {space.image_size:3d} px  {name:16s} {statistics.median(milliseconds):8.1f} ms bare  "
+        f" scoring / bare = {middle:.3f} (quartiles {low:.3f} to {high:.3f}, n = {archs})",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--archs", type=int, default=30)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"{platform.processor() or platform.machine()}, {options.threads} threads, torch {torch.__version__}")
+    digits = {"image_size": 8, "classes": 10, "in_channels": 1, "stem_stride": 1, "kernels": (3, 5), "head_width": 96}
+    small = {"image_size": 32, "classes": 10, "stem_stride": 2, "kernels": (3, 5), "head_width": 256}
+    layers = ((24, 1), (24, 1), (32, 2), (32, 1), (32, 1), (64, 2), (64, 1), (64, 1))
+    spaces = (
+        Topology(**digits, nodes=(2, 3, 2), widths=(12, 24, 40)),
+        Topology(**small, nodes=(2, 3, 3), widths=(16, 32, 64)),
+        Chain(**small, layers=layers, stem_width=16),
+    )
+    for case in spaces:
+        for protocol in PROTOCOLS:
+            compare(case, protocol, options.archs, options.repeats)
