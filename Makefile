@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.installed
-MAX_MADDS ?= 2M
+MAX_MADDS ?= 150k
 
 # Where the optional data sets lie beside the clone.
 ifneq ($(wildcard ../shared/data),)

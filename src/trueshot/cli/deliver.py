@@ -27,13 +27,26 @@ def register(app: typer.Typer) -> None:
     app.command("classify")(classify)
 
 
-def report(directory: Run, json: Json = False) -> None:
+def report(
+    directory: Run,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Also write every figure there as a PNG file.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Write DIR/report.html anew."""
     from trueshot.core.run import RunDirectory
-    from trueshot.reporting.report import write_report
+    from trueshot.reporting.report import write_pictures, write_report
 
-    path = write_report(RunDirectory.existing(directory))
-    emit({"report": str(path)}, as_json=json, human=lambda console: console.print(str(path)))
+    run = RunDirectory.existing(directory)
+    path = write_report(run)
+    written = [] if pictures is None else [str(picture) for picture in write_pictures(run, pictures)]
+
+    def human(console: Console) -> None:
+        for file in [str(path), *written]:
+            console.print(file)
+
+    emit({"report": str(path), "pictures": written}, as_json=json, human=human)
 
 
 def export(
@@ -87,11 +100,14 @@ def classify(
 def export_winners(run: RunDirectory, format: str, test: Part) -> dict[str, float]:
     """Export all winners and return the greatest difference of their logits on test images, by name."""
     from trueshot.core.errors import RunError
+    from trueshot.core.files import read_json
     from trueshot.reporting.export import export_module, export_onnx
     from trueshot.spaces.storage import load_network
     from trueshot.training.data.preprocessing import Preprocessing
 
-    folders = sorted(path.parent for path in (run.path / "winners").glob("*/architecture.json"))
+    # Repeats of a winner differ in nothing but the seed of their training: the first stands for them.
+    found = sorted((run.path / "winners").glob("*/architecture.json"))
+    folders = [path.parent for path in found if not read_json(path)["extra"].get("repeat")]
     if not folders:
         raise RunError(f"{run.path} has no winners yet: finish the search with --resume")
     preprocessing = Preprocessing.from_dict(load_network(folders[0]).preprocessing)
@@ -120,13 +136,12 @@ def _test_images(run: RunDirectory) -> Part:
         RunError: when the data has changed since.
     """
     from trueshot.core.errors import RunError
-    from trueshot.core.random import Streams
     from trueshot.strategies.config import SearchConfig
-    from trueshot.training.data.sources import load
+    from trueshot.strategies.setup import load_dataset
 
     config = run.config
     search = SearchConfig.make(config["search"])
-    dataset = load(config["source"], options=search.data, streams=Streams(search.seed).child("data"))
+    dataset = load_dataset(config["source"], search.data)
     if dataset.preprocessing.to_dict() != config["preprocessing"]:
         raise RunError(f"the data in {config['source']} has changed since {run.path} was made: restore it first")
     return dataset.test
@@ -143,9 +158,10 @@ def _network_folder(directory: Path, name: str | None) -> Path:
     folders |= {path.parent.name: path.parent for path in directory.glob("baselines/*/architecture.json")}
     if name is not None and name not in folders:
         raise RunError(f"{directory} has no network '{name}': choose one of {', '.join(sorted(folders)) or 'none'}")
-    winners = [folder for folder in folders.values() if folder.parent.name == "winners"]
+    winners = sorted(folder for folder in folders.values() if folder.parent.name == "winners")
     if name is None and not winners:
         raise RunError(f"{directory} has no winners: give the run directory of a finished search")
     if name is not None:
         return folders[name]
-    return max(winners, key=lambda folder: read_json(folder / "architecture.json")["extra"].get("score") or 0.0)
+    # The first of equals: the repeats of a winner come after it.
+    return max(winners, key=lambda folder: read_json(folder / "architecture.json")["extra"]["score"])

@@ -26,6 +26,9 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
 )
 """What adds commands to the application, in the order of the help."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C; Typer returns it instead of letting the interrupt through."""
+
 _DEBUG = "--debug"
 
 
@@ -58,6 +61,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     try:
         code = build()(arguments, standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except TrueshotError as error:
         if debug:
@@ -66,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader went away, as in `trueshot ... | head`; what is left in the buffer has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,26 +9,25 @@ from typing import Any
 
 import torch
 
-from trueshot.cli.names import make_space
-from trueshot.core.errors import ConfigError
-from trueshot.core.files import read_json
+from trueshot.cli.names import make_space, space_class
+from trueshot.core.errors import BudgetError, ConfigError
 from trueshot.core.observe import Observer
-from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_count, parse_count, parse_duration
 from trueshot.evaluation.fingerprint import fingerprint
 from trueshot.search.bounds import cost_range
 from trueshot.spaces import Space
 from trueshot.spaces.checks import as_tuples
-from trueshot.spaces.description import describe
+from trueshot.spaces.description import describe, rebuild
 from trueshot.strategies.config import SearchConfig
 from trueshot.strategies.forecast import forecast, measure_rates, scale_to
+from trueshot.strategies.one_shot import make_proposer
+from trueshot.strategies.picking import budgets_of
 from trueshot.strategies.presets import assignment, choose_preset, merge, read_config, read_preset
-from trueshot.strategies.setup import Setup, choose_device
-from trueshot.strategies.weights import describe_sampler, make_sampler
+from trueshot.strategies.setup import Setup, choose_device, load_dataset
+from trueshot.strategies.weights import borrowed_snapshots, describe_sampler, load_teacher, make_sampler
 from trueshot.training.data.dataset import Dataset
 from trueshot.training.data.options import DataOptions
-from trueshot.training.data.sources import load
 
 _OUTSIDE = ("source", "space", "preset", "spaces")
 """Keys of a configuration file that are not part of :class:`SearchConfig`."""
@@ -57,52 +56,61 @@ class Request:
 def prepare(request: Request, observer: Observer) -> Setup:
     """Load the data, settle the configuration, open the run directory and print the forecast.
 
-    A value is taken from, in this order: ``--set``, the other options, the configuration file, the preset.
+    A value is taken from, in this order: ``--set``, the other options, the configuration file, the preset, and with
+    ``--supernet`` the run that trained it. Whatever is wrong is said before the run directory is made.
     """
-    values = _values(request)
-    source = values.get("source")
+    if request.out is not None and not request.resume:
+        RunDirectory(request.out).stored({}, resume=False)
+    device = choose_device(request.device)
+    earlier = None if request.supernet is None else RunDirectory.existing(request.supernet)
+    said, inherited = _values(request), {} if earlier is None else _inherited(earlier)
+    values = merge(inherited, said)
+    source, preset = values.get("source"), values.get("preset")
     if not isinstance(source, str):
         raise ConfigError("say what to train on: --data digits, a folder, a Parquet file, cifar10 or subimagenet64")
-    device = choose_device(request.device)
-    seed = int(values.get("seed", 0))
-    dataset = load(source, options=_options(values.get("data", {})), streams=Streams(seed).child("data"))
+    chosen = {} if preset is None else read_preset(preset)
+    dataset = load_dataset(source, _options(values.get("data", {})))
     for note in dataset.notes:
         observer.say(f"note: {note}")
-    preset_name = request.preset or values.get("preset") or choose_preset(dataset.image_size, device.type)
-    values = merge(read_preset(preset_name), values)
-    space = _space(values, dataset)
+    if preset is None:
+        preset = choose_preset(dataset.image_size, device.type)
+        chosen = read_preset(preset)
+    below = merge(inherited, chosen) if "preset" in said else merge(chosen, inherited)
+    values = merge(below, said)
     config = _search_config(values)
-    threads = config.threads or torch.get_num_threads()
-    torch.set_num_threads(threads)
-    config = config.model_copy(update={"threads": threads})
-    asked = {
-        "search": config.model_dump(mode="json"),
-        "time_budget": request.time_budget and parse_duration(request.time_budget, "--time-budget"),
-        "device": device.type,
-        "supernet": request.supernet and str(request.supernet.resolve()),
-    }
-    run = RunDirectory(request.out or Path("runs") / f"{dataset.name}-{space.name}")
+    config = config.model_copy(update={"threads": config.threads or torch.get_num_threads()})
+    torch.set_num_threads(config.threads or 1)
+    space = _space(values, dataset, earlier)
+    run = RunDirectory(request.out or _default_out(request, dataset, space))
     setup = Setup(config=config, space=space, dataset=dataset, run=run, device=device, observer=observer)
-    setup.bounds.check(space)
-    setup = _scheduled(setup, asked, request)
     content = {
         "command": "search",
         "source": source,
-        "preset": preset_name,
+        "preset": preset,
         "space": describe(space),
-        "asked": asked,
-        "search": setup.config.model_dump(mode="json"),
+        "asked": {
+            "search": config.model_dump(mode="json"),
+            "time_budget": request.time_budget and parse_duration(request.time_budget, "--time-budget"),
+            "device": device.type,
+            "supernet": request.supernet and str(request.supernet.resolve()),
+        },
         "identity": setup.identity(),
         "preprocessing": dataset.preprocessing.to_dict(),
     }
-    RunDirectory.open(run.path, content, resume=request.resume)
-    _announce(setup, preset_name)
+    stored = run.stored(content, resume=request.resume)
+    _check(setup, earlier)
+    _announce(setup, preset)
+    setup = _scheduled(setup, request) if stored is None else _resumed(setup, stored)
+    RunDirectory.open(run.path, {**content, "search": setup.config.model_dump(mode="json")}, resume=request.resume)
     return setup
 
 
 def _values(request: Request) -> dict[str, Any]:
     """Merge configuration file, options and assignments."""
     values: dict[str, Any] = {} if request.config is None else read_config(request.config)
+    # People write `data: digits` where they mean the source.
+    if isinstance(values.get("data"), str):
+        values = {"source": values.pop("data"), **values}
     budget: dict[str, Any] = {}
     if request.max_madds is not None:
         budget["max_madds"] = parse_count(request.max_madds, "--max-madds")
@@ -113,6 +121,8 @@ def _values(request: Request) -> dict[str, Any]:
         options["source"] = request.data
     if request.space is not None:
         options["space"] = {"name": request.space}
+    if request.preset is not None:
+        options["preset"] = request.preset
     if request.seed is not None:
         options["seed"] = request.seed
     if request.max_bad_images is not None:
@@ -121,6 +131,21 @@ def _values(request: Request) -> dict[str, Any]:
     for text in request.assignments:
         values = merge(values, assignment(text))
     return values
+
+
+def _inherited(earlier: RunDirectory) -> dict[str, Any]:
+    """Return what a search takes over from the run whose supernet it searches: all but bounds and space."""
+    stored = earlier.config
+    search = dict(stored["search"])
+    search["budget"] = {"fractions": search["budget"]["fractions"]}
+    return {**search, "source": stored["source"], "preset": stored["preset"]}
+
+
+def _default_out(request: Request, dataset: Dataset, space: Space) -> Path:
+    name = f"{dataset.name}-{space.name}"
+    if request.supernet is not None:
+        name += f"-{request.max_madds or request.max_params or 'again'}"
+    return Path("runs") / name
 
 
 def _options(values: Any) -> DataOptions:
@@ -136,35 +161,70 @@ def _search_section(name: str, values: Any) -> dict[str, Any]:
     return section
 
 
-def _space(values: dict[str, Any], dataset: Dataset) -> Space:
+def _space(values: dict[str, Any], dataset: Dataset, earlier: RunDirectory | None) -> Space:
+    """Make the space; with the supernet of an earlier run and no arguments, the one it was trained for."""
     chosen = values.get("space", {})
     chosen = {"name": chosen} if isinstance(chosen, str) else chosen
-    if not isinstance(chosen, dict) or set(chosen) - {"name", "arguments"}:
+    presets = values.get("spaces", {})
+    if not isinstance(chosen, dict) or set(chosen) - {"name", "arguments"} or not isinstance(presets, dict):
         raise ConfigError("configuration value space: give a name, and arguments for it")
-    name = chosen.get("name", "topology")
-    arguments = merge(values.get("spaces", {}).get(name, {}), chosen.get("arguments") or {})
+    name, given = str(chosen.get("name", "topology")), chosen.get("arguments") or {}
+    arguments = presets.get(name) or {}
+    if not isinstance(given, dict) or not isinstance(arguments, dict):
+        raise ConfigError(f"the arguments of space {name} must be a mapping of names to values")
+    if earlier is not None and not given:
+        # A class in a file of the user's is imported by its name first.
+        named = space_class(name) if "name" in chosen else None
+        trained = rebuild(earlier.config["space"])
+        if named in (None, type(trained)):
+            return trained
     shape = {
         "image_size": dataset.image_size,
         "classes": len(dataset.classes),
         "in_channels": dataset.channels,
     }
-    return make_space(name, {**{key: as_tuples(value) for key, value in arguments.items()}, **shape})
+    if fixed := sorted(given.keys() & shape.keys()):
+        raise ConfigError(f"{fixed[0]} of the space is that of the data: leave it out, or set data.image_size")
+    return make_space(name, {**{key: as_tuples(value) for key, value in merge(arguments, given).items()}, **shape})
 
 
 def _search_config(values: dict[str, Any]) -> SearchConfig:
     return SearchConfig.make({key: value for key, value in values.items() if key not in _OUTSIDE})
 
 
-def _scheduled(setup: Setup, asked: dict[str, Any], request: Request) -> Setup:
-    """Return the setup with the schedule that fits the time budget, or that of the run to go on with."""
-    path = setup.run.config_path
-    stored = read_json(path) if request.resume and path.exists() else {}
-    if stored.get("asked") == asked:
-        return dataclasses.replace(setup, config=SearchConfig.make(stored["search"]))
+def _check(setup: Setup, earlier: RunDirectory | None) -> None:
+    """Find what would stop the run only later: bounds, budgets, teachers, the supernet of the earlier run.
+
+    Raises:
+        TrueshotError: naming it.
+    """
+    config, space = setup.config, setup.space
+    if earlier is not None:
+        borrowed_snapshots(setup, earlier)
+    setup.bounds.check(space)
+    make_proposer(setup)
+    if not budgets_of(space, config.budget, config.evolution.objective):
+        raise BudgetError(
+            f"none of the shares budget.fractions = {list(config.budget.fractions)} allows even the cheapest"
+            f" architecture of {space.name}: choose larger ones"
+        )
+    teachers = [config.retraining.distillation, None if earlier is not None else config.supernet.distillation]
+    for teacher in teachers:
+        load_teacher(setup, teacher)
+
+
+def _resumed(setup: Setup, stored: dict[str, Any]) -> Setup:
+    """Return the setup with the schedule of the run to go on with."""
+    setup.observer.say(f"going on with {setup.run.path}")
+    return dataclasses.replace(setup, config=SearchConfig.make(stored["search"]))
+
+
+def _scheduled(setup: Setup, request: Request) -> Setup:
+    """Return the setup with the schedule that fits the time budget, and print the forecast."""
     rates = measure_rates(setup, train=request.supernet is None)
     config = setup.config
-    if asked["time_budget"] is not None:
-        config = scale_to(config, rates, asked["time_budget"])
+    if request.time_budget is not None:
+        config = scale_to(config, rates, parse_duration(request.time_budget, "--time-budget"))
         setup.observer.say(
             f"schedule scaled to the time budget: supernet {config.supernet.recipe.epochs} epochs,"
             f" {config.weight_sampling.samples} weight samples, {config.evolution.evaluations} architectures,"
@@ -186,9 +246,9 @@ def _announce(setup: Setup, preset: str) -> None:
     )
     observer.say(
         f"space: {space.name}, {space.architectures:.3g} architectures of {format_count(low)} to {format_count(high)}"
-        f" MAdds; bounds: {setup.bounds}; preset {preset}"
+        f" MAdds; bounds: {setup.bounds}"
     )
     observer.say(
-        f"search: {config.evolution.evaluations} architectures (the paper evaluates 990); training samples"
-        f" {describe_sampler(sampler)}; run {setup.run.path}, fingerprint {fingerprint(setup.identity())[:8]}"
+        f"run: {setup.run.path}; preset {preset}; {config.evolution.evaluations} architectures to score (the paper"
+        f" scores 990); training samples {describe_sampler(sampler)}; fingerprint {fingerprint(setup.identity())[:8]}"
     )

@@ -84,7 +84,11 @@ def search(
         setup = prepare(request, progress)
         setup = _observed(setup, Observers([progress, TensorBoard(setup.run.path / "log")]))
         source = None if supernet is None else RunDirectory.existing(supernet)
-        result = _run(setup, source, progress)
+        try:
+            result = _run(setup, source, progress)
+        except KeyboardInterrupt:
+            progress.say(f"to go on with {setup.run.path}, repeat the command with --resume")
+            raise
     emit(
         {"run": str(setup.run.path), **_without_version(result)},
         as_json=json,
@@ -121,11 +125,10 @@ def _tell(console: Console, run: RunDirectory, result: dict[str, Any]) -> None:
     from trueshot.core.records import NetworkRecord
     from trueshot.core.units import format_count, format_duration
 
-    table = Table("network", "role", "budget", "MAdds", "params", "score", "test top-1")
+    table = Table("network", "budget", "MAdds", "params", "score", "test top-1")
     for record in map(NetworkRecord.from_json, result["networks"]):
         table.add_row(
             record.name,
-            record.role,
             "" if record.budget is None else format_count(record.budget),
             format_count(record.madds),
             format_count(record.params),

@@ -10,15 +10,16 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
-from trueshot.core.files import write_text
+from trueshot.core.files import replacing, write_text
 from trueshot.core.records import NetworkRecord
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_count, format_duration
 from trueshot.reporting import figures
 from trueshot.reporting.drawing import draw_architecture
 from trueshot.reporting.findings import LEAST_FOR_TAU, Findings, difference_of, interval_of, read_findings
-from trueshot.reporting.style import svg, variables
+from trueshot.reporting.style import look, svg, variables
 
 _WIDE = 380
 """Points beyond which a drawing does not fit a phone."""
@@ -227,9 +228,29 @@ def _drawing(findings: Findings, network: NetworkRecord) -> dict[str, Any]:
     }
 
 
-def _figures(findings: Findings) -> dict[str, Markup | None]:
+def write_pictures(run: RunDirectory, folder: Path) -> list[Path]:
+    """Write the figures of the report and the drawing of the best winner as PNG files and return their paths.
+
+    Raises:
+        RunError: when the run is unfinished, or a file cannot be written.
+    """
+    findings = read_findings(run)
+    pictures = {name: figure for name, (figure, _) in _drawn(findings).items() if figure is not None}
     best = findings.best
-    drawn = {
+    if findings.space is not None and best.arch is not None:
+        pictures["architecture"] = draw_architecture(findings.space, findings.space.parse(best.arch))
+    paths = []
+    for name, figure in pictures.items():
+        with replacing(folder / f"{name}.png") as temporary, look():
+            figure.savefig(temporary, format="png", dpi=160, metadata={"Software": None})
+        paths.append(folder / f"{name}.png")
+    return paths
+
+
+def _drawn(findings: Findings) -> dict[str, tuple[Figure | None, str]]:
+    """Return every figure with what it shows."""
+    best = findings.best
+    return {
         "front": (figures.front_figure(findings), "Score against MAdds of every architecture evaluated"),
         "tested": (figures.tested_figure(findings), "Test accuracy against MAdds of every network trained"),
         "agreement": (figures.agreement_figure(findings), "Predicted score against test accuracy"),
@@ -240,6 +261,10 @@ def _figures(findings: Findings) -> dict[str, Markup | None]:
             f"Recall of each class by {best.name}",
         ),
     }
+
+
+def _figures(findings: Findings) -> dict[str, Markup | None]:
+    drawn = _drawn(findings)
     return {
         name: None if figure is None else Markup(svg(figure, description))
         for name, (figure, description) in drawn.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,7 +28,8 @@ class SamplerConfig(Section):
     Attributes:
         kind: ``matched`` drops branches so that the expected MAdds meet ``target_madds`` (ST-NAS, Eq. 4 and 5);
             ``uniform``; ``fair`` (strict fairness); ``auto`` is matched where the space can drop edges, else uniform.
-        target_madds: the target; ``None`` takes the largest budget, moved into the reachable range.
+        target_madds: the target; ``None`` takes the bound on the MAdds as far as ``p_drop`` stays at most 0.8, so that
+            branches are trained.
     """
 
     kind: Literal["auto", "matched", "uniform", "fair"] = "auto"
@@ -86,7 +87,7 @@ class RetrainConfig(Section):
     Attributes:
         recipe: for every network alike.
         augmentation: likewise.
-        repeats: seeds for each architecture.
+        repeats: seeds for each architecture of the space.
         random: how many random architectures of like cost stand beside each winner.
         off_the_shelf: whether a MobileNetV2 scaled to the cost of the dearest winner stands beside them.
         distillation: an optional teacher.
@@ -105,22 +106,30 @@ class BudgetConfig(Section):
 
     Attributes:
         max_madds: multiply-adds of one image, and so on; ``None`` is no bound.
-        fractions: a winner is picked under each of these shares of the upper bound on the objective (of the dearest
-            architecture without one); shares that no architecture meets are left out.
+        fractions: a winner is picked under each of these shares, in (0, 1], of the upper bound on the objective (of the
+            dearest architecture without one); shares that no architecture meets are left out.
     """
 
     max_madds: int | None = Field(default=None, gt=0)
     min_madds: int | None = Field(default=None, gt=0)
     max_params: int | None = Field(default=None, gt=0)
     min_params: int | None = Field(default=None, gt=0)
-    fractions: tuple[float, ...] = (1.0, 0.7, 0.5)
+    fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(default=(1.0, 0.7, 0.5), min_length=1)
 
 
 class SearchConfig(Section):
-    """Everything that decides the outcome of a search, apart from data, space and device."""
+    """Everything that decides the outcome of a search, apart from data, space and device.
+
+    Attributes:
+        seed: of everything random but the split of the data, which has its own.
+        threads: of PyTorch on the CPU, ``None`` for its default; results are bit-identical at an equal number only.
+        save_every: seconds between the checkpoints of a training.
+        data: how images are read and split; the other sections are those of the phases.
+    """
 
     seed: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)
+    save_every: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     data: DataOptions = DataOptions()
     budget: BudgetConfig = BudgetConfig()
     supernet: SupernetConfig

@@ -72,7 +72,8 @@ def measure_rates(setup: Setup, *, train: bool) -> Rates:
     batches = supernet_batches(setup)
     seconds = 0.0
     sampler = make_sampler(setup.space, config.supernet.sampler, config.budget)
-    if train:
+    fine_tuned = config.evaluation.expectation == "fine-tuned"
+    if train or fine_tuned:
         recipe = config.supernet.recipe
         streams = Streams(0)
         task = SupernetTask(supernet, sampler, make_sgd(supernet, recipe), None, Loss(), recipe.clip, streams)
@@ -83,8 +84,9 @@ def measure_rates(setup: Setup, *, train: bool) -> Rates:
     score = _median_time(lambda index: evaluator(archs[index][None]), _STEPS)
     networks = _network_steps(setup)
     return Rates(
-        supernet_step=seconds,
-        score=score * scores_per_architecture(config.evaluation, config.weight_sampling.samples),
+        supernet_step=seconds if train else 0.0,
+        score=score * scores_per_architecture(config.evaluation, config.weight_sampling.samples)
+        + (seconds * config.evaluation.fine_tune_steps if fine_tuned else 0.0),
         network_steps=networks,
         supernet_steps_per_epoch=batches.steps_per_epoch,
         network_steps_per_epoch=retraining_batches(setup, 0).steps_per_epoch,
@@ -131,15 +133,14 @@ def _scaled(config: SearchConfig, factor: float) -> SearchConfig:
 
     supernet, retraining = config.supernet.recipe, config.retraining.recipe
     evolution = config.evolution
+    generations = max(min(2, evolution.generations), round(evolution.generations * min(1.0, factor)))
     return config.model_copy(
         update={
             "supernet": config.supernet.model_copy(update={"recipe": _with_epochs(supernet, epochs(supernet.epochs))}),
             "weight_sampling": config.weight_sampling.model_copy(
                 update={"samples": max(1, round(config.weight_sampling.samples * min(1.0, factor)))}
             ),
-            "evolution": dataclasses.replace(
-                evolution, generations=max(2, round(evolution.generations * min(1.0, factor)))
-            ),
+            "evolution": dataclasses.replace(evolution, generations=generations),
             "retraining": _retraining(config.retraining, epochs(retraining.epochs)),
         }
     )
@@ -173,11 +174,12 @@ def _network_steps(setup: Setup) -> tuple[float, ...]:
         row = pool[np.abs(cost - min(budget, high)).argmin()]
         winners.append(Candidate(name="probe", role="winner", budget=budget, row=row))
         steps += [_network_step(setup, lambda row=row: space.network(row))] * (1 + config.retraining.random)  # type: ignore[misc]
+    shelf_step: tuple[float, ...] = ()
     if config.retraining.off_the_shelf and winners:
         (shelf,) = pick_off_the_shelf(space, winners)
         assert isinstance(shelf.plan, MobileNetV2)
-        steps.append(_network_step(setup, shelf.plan.network))
-    return tuple(steps * config.retraining.repeats)
+        shelf_step = (_network_step(setup, shelf.plan.network),)
+    return tuple(steps * config.retraining.repeats) + shelf_step
 
 
 def _network_step(setup: Setup, make: Callable[[], object]) -> float:

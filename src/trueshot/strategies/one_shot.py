@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from trueshot.core.records import NetworkRecord
 from trueshot.core.run import RunDirectory
 from trueshot.criteria.bootstrap import difference_interval
 from trueshot.evaluation.protocol import Evaluator
+from trueshot.evaluation.wrappers import Cached
 from trueshot.search.evolve import History, described, run_search
 from trueshot.search.nsga2 import NSGA2
 from trueshot.spaces.description import describe
@@ -83,14 +84,15 @@ def search(setup: Setup, *, supernet_from: RunDirectory | None = None) -> dict[s
         clock.add("sgld", start)
     else:
         snapshots = borrowed_snapshots(setup, supernet_from)
+        setup.observer.say(f"no supernet is trained: that of {supernet_from.path} is searched")
     start = time.monotonic()
     counter = _Counter(setup, scores_per_architecture(setup.config.evaluation, len(snapshots)))
     evaluator = make_evaluator(setup, supernet, snapshots, counter)
     with EvaluationCache(setup.run.evaluations) as cache:
         history = evolve(setup, evaluator, cache, counter)
+        candidates = pick(setup, history, Cached(evaluator, cache, describe=described(setup.space)))
     clock.add("search", start)
     start = time.monotonic()
-    candidates = pick(setup, history)
     for candidate in candidates:
         retrain(setup, candidate)
     records = measure_on_test(setup, candidates)
@@ -117,16 +119,24 @@ class _Counter:
         self._setup.observer.advance("search", min(self.total, evaluated))
 
 
-def evolve(setup: Setup, evaluator: Evaluator, cache: EvaluationCache, counter: _Counter) -> History:
-    """Search with NSGA-II; scores known to the cache are not computed again, which is how a killed run goes on."""
-    observer = setup.observer
-    proposer = NSGA2(
+def make_proposer(setup: Setup) -> NSGA2:
+    """Return what proposes the architectures of the search.
+
+    Raises:
+        BudgetError: when no architecture meets the bounds, or the sampler's target cannot be met.
+    """
+    return NSGA2(
         setup.space,
         config=setup.config.evolution,
         bounds=setup.bounds,
         seed=setup.config.seed,
         sampler=make_sampler(setup.space, setup.config.supernet.sampler, setup.config.budget),
     )
+
+
+def evolve(setup: Setup, evaluator: Evaluator, cache: EvaluationCache, counter: _Counter) -> History:
+    """Search with NSGA-II; scores known to the cache are not computed again, which is how a killed run goes on."""
+    observer = setup.observer
     observer.begin("search", counter.total, 0, "architecture")
 
     def on_generation(history: History) -> None:
@@ -137,7 +147,7 @@ def evolve(setup: Setup, evaluator: Evaluator, cache: EvaluationCache, counter: 
     digest = evaluator.digest
     batch = setup.config.evolution.population if setup.config.evaluation.expectation == "score" else 8
     history = run_search(
-        proposer,
+        make_proposer(setup),
         evaluator,
         cache,
         digest,
@@ -149,14 +159,16 @@ def evolve(setup: Setup, evaluator: Evaluator, cache: EvaluationCache, counter: 
     return history
 
 
-def pick(setup: Setup, history: History) -> list[Candidate]:
-    """Return the networks to train from scratch."""
+def pick(setup: Setup, history: History, evaluator: Evaluator) -> list[Candidate]:
+    """Return the networks to train from scratch; ``evaluator`` scores the random ones, so that all can be compared."""
     config, space, objective = setup.config.retraining, setup.space, setup.config.evolution.objective
     winners = pick_winners(space, history, budgets_of(space, setup.config.budget, objective), objective)
-    candidates = winners + pick_random(space, winners, config.random, setup.streams)
-    if config.off_the_shelf:
-        candidates += pick_off_the_shelf(space, winners)
-    return repeated(candidates, config.repeats)
+    random = pick_random(space, winners, config.random, setup.streams)
+    if random:
+        scores = evaluator(np.stack([candidate.row for candidate in random if candidate.row is not None]))
+        random = [replace(candidate, score=float(s)) for candidate, s in zip(random, scores, strict=True)]
+    shelf = pick_off_the_shelf(space, winners) if config.off_the_shelf else []
+    return repeated(winners + random, config.repeats) + shelf
 
 
 def _result(

@@ -88,8 +88,10 @@ def pick_random(space: Space, winners: list[Candidate], each: int, streams: Stre
 
 
 def pick_off_the_shelf(space: Space, winners: list[Candidate]) -> list[Candidate]:
-    """Return a MobileNetV2 scaled to the MAdds of the dearest winner."""
+    """Return a MobileNetV2 scaled to the MAdds of the dearest winner; nothing without winners."""
     rows = [winner.row for winner in winners if winner.row is not None]
+    if not rows:
+        return []
     target = int(space.cost(np.stack(rows)).madds.max())
     plan = MobileNetV2(
         image_size=space.image_size,

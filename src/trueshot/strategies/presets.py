@@ -52,7 +52,7 @@ def read_config(path: Path) -> dict[str, Any]:
         return _mapping(yaml.safe_load(path.read_text()), str(path))
     except OSError as error:
         raise ConfigError(f"cannot read configuration {path}: {error.strerror or error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration {path} is not valid YAML: {error}") from error
 
 
@@ -72,13 +72,14 @@ def assignment(text: str) -> dict[str, Any]:
         ConfigError: when it has another form.
     """
     name, equals, value = text.partition("=")
-    if not equals or not name.strip():
+    keys = [key.strip() for key in name.split(".")]
+    if not equals or not all(keys):
         raise ConfigError(f"--set '{text}' is no assignment: write it like supernet.recipe.epochs=20")
     try:
         nested: Any = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set '{text}': the value is not valid YAML") from error
-    for key in reversed(name.strip().split(".")):
+    for key in reversed(keys):
         nested = {key: nested}
     result: dict[str, Any] = nested
     return result

@@ -47,7 +47,9 @@ def retraining_batches(setup: Setup, repeat: int) -> Batches:
 def retrain(setup: Setup, candidate: Candidate) -> None:
     """Train one candidate and save its network; nothing is done where that was done before."""
     folder = setup.run.network(candidate.name, candidate.role)
+    checkpoint = setup.run.checkpoint(f"network-{candidate.name}")
     if (folder / WEIGHTS).exists() and (folder / ARCHITECTURE).exists():
+        checkpoint.unlink(missing_ok=True)
         return
     config = setup.config.retraining
     streams = setup.streams.child(f"network/{_key(setup, candidate)}", candidate.repeat)
@@ -56,9 +58,10 @@ def retrain(setup: Setup, candidate: Candidate) -> None:
     plan = Plan(
         phase=candidate.name,
         steps=config.recipe.epochs * batches.steps_per_epoch,
-        checkpoint=setup.run.checkpoint(f"network-{candidate.name}"),
+        checkpoint=checkpoint,
         log=setup.run.log(f"network-{candidate.name}"),
         identity=setup.identity("network", config, _key(setup, candidate), setup.config.seed),
+        save_every=setup.config.save_every,
     )
     loss = Loss(label_smoothing=config.recipe.label_smoothing, distillation=load_teacher(setup, config.distillation))
     trained, _ = train_network(network, batches, config.recipe, streams, plan=plan, loss=loss, observer=setup.observer)
@@ -73,7 +76,7 @@ def retrain(setup: Setup, candidate: Candidate) -> None:
         extra={"budget": candidate.budget, "score": candidate.score, "repeat": candidate.repeat},
     )
     # The saved network replaces it; without it the directory stays small.
-    setup.run.checkpoint(f"network-{candidate.name}").unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
 
 
 def measure_on_test(setup: Setup, candidates: Sequence[Candidate]) -> list[NetworkRecord]:

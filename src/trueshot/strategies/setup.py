@@ -23,6 +23,8 @@ from trueshot.spaces.description import describe
 from trueshot.strategies.config import SearchConfig
 from trueshot.training.data.dataset import Dataset, Part
 from trueshot.training.data.dataset import EncodedImages as Encoded
+from trueshot.training.data.options import DataOptions
+from trueshot.training.data.sources import load
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,13 +55,23 @@ class Setup:
         )
 
     def identity(self, *parts: Any) -> str:
-        """Fingerprint of the space, the data and further parts: what a checkpoint belongs to."""
-        return fingerprint(repr(describe(self.space)), self.dataset.digest, *map(repr, parts))
+        """Fingerprint of the space, the data, its split and further parts: what a checkpoint belongs to."""
+        split = self.config.data.model_dump(exclude={"max_bad_images", "workers"})
+        return fingerprint(repr(describe(self.space)), self.dataset.digest, split, *map(repr, parts))
 
     @cached_property
     def all_training_images(self) -> Part:
         """Training and validation images together, for networks whose architecture is chosen."""
         return join(self.dataset.train, self.dataset.validation)
+
+
+def load_dataset(source: str, options: DataOptions) -> Dataset:
+    """Read and split the data of a run; equal arguments give equal parts, whatever the seed of the run.
+
+    Raises:
+        DataError: one line that names the file, class or column at fault and the remedy.
+    """
+    return load(source, options=options, streams=Streams(options.split_seed).child("data"))
 
 
 def join(first: Part, second: Part) -> Part:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +15,9 @@ from trueshot.sampling import Matched, Sampler, StrictlyFair, Uniform, expected_
 from trueshot.search.bounds import cost_range
 from trueshot.sharing import Supernet, single_path
 from trueshot.spaces import Space
-from trueshot.strategies.config import BudgetConfig, SamplerConfig, WeightSamplingConfig
+from trueshot.strategies.config import BudgetConfig, SamplerConfig, SearchConfig, WeightSamplingConfig
 from trueshot.strategies.setup import Setup
+from trueshot.training.checkpoints import load_checkpoint
 from trueshot.training.data.batches import Batches, train_batches
 from trueshot.training.distillation import Distillation, DistillationConfig
 from trueshot.training.loop import Plan, train
@@ -22,6 +25,9 @@ from trueshot.training.recipe import cosine, decay_groups, make_sgd
 from trueshot.training.sgld import SGLD, load_snapshot, save_snapshot
 from trueshot.training.standalone import build
 from trueshot.training.supernet import Loss, SupernetTask
+
+MOST_DROPPED = 0.8
+"""Bound on a ``p_drop`` that nobody asked for: branches that are hardly ever trained would be scored as worthless."""
 
 
 def make_sampler(space: Space, config: SamplerConfig, budget: BudgetConfig) -> Sampler:
@@ -39,9 +45,9 @@ def make_sampler(space: Space, config: SamplerConfig, budget: BudgetConfig) -> S
         return Uniform(space)
     if config.target_madds is not None:
         return Matched.to_target(space, config.target_madds)
-    low, branches = expected_parts(space)
+    always, branches = expected_parts(space)
     target = budget.max_madds or cost_range(space, "madds")[1]
-    return Matched.to_target(space, float(np.clip(target, low, low + branches)))
+    return Matched(space, float(np.clip(1.0 - (target - always) / branches, 0.0, MOST_DROPPED)))
 
 
 def describe_sampler(sampler: Sampler) -> str:
@@ -71,8 +77,10 @@ def supernet_batches(setup: Setup) -> Batches:
     )
 
 
-def train_supernet(setup: Setup, supernet: Supernet, batches: Batches) -> None:
-    """Train ``supernet`` in place (Algorithm 1)."""
+def train_supernet(
+    setup: Setup, supernet: Supernet, batches: Batches, on_epoch: Callable[[int], None] | None = None
+) -> list[dict[str, Any]]:
+    """Train ``supernet`` in place (Algorithm 1); ``on_epoch`` and what is returned are those of the training loop."""
     config, recipe = setup.config.supernet, setup.config.supernet.recipe
     optimizer = make_sgd(supernet, recipe)
     task = SupernetTask(
@@ -90,8 +98,9 @@ def train_supernet(setup: Setup, supernet: Supernet, batches: Batches) -> None:
         checkpoint=setup.run.checkpoint("supernet"),
         log=setup.run.log("supernet"),
         identity=setup.identity("supernet", config, setup.config.seed),
+        save_every=setup.config.save_every,
     )
-    train(task, batches, plan, observer=setup.observer)
+    return train(task, batches, plan, observer=setup.observer, on_epoch=on_epoch)
 
 
 def sample_weights(setup: Setup, supernet: Supernet, batches: Batches) -> list[Path]:
@@ -128,7 +137,9 @@ def sample_weights(setup: Setup, supernet: Supernet, batches: Batches) -> list[P
         checkpoint=setup.run.checkpoint("sgld"),
         log=setup.run.log("sgld"),
         identity=setup.identity("sgld", setup.config.supernet, config, setup.config.seed),
+        save_every=setup.config.save_every,
     )
+    _forget_beyond_gap(plan, files)
 
     # A run that is killed between two checkpoints writes the snapshots in between again, with the same content.
     def keep(epoch: int) -> None:
@@ -136,6 +147,16 @@ def sample_weights(setup: Setup, supernet: Supernet, batches: Batches) -> list[P
 
     train(task, batches, plan, observer=setup.observer, on_epoch=keep)
     return files
+
+
+def _forget_beyond_gap(plan: Plan, files: list[Path]) -> None:
+    """Sample anew from the trained weights on where a snapshot that the checkpoint has behind it was removed."""
+    if plan.checkpoint is not None and plan.checkpoint.exists():
+        content = load_checkpoint(plan.checkpoint)
+        if content.get("identity") == plan.identity:
+            done = len(content["progress"]["history"])
+            if not all(file.exists() for file in files[: done + 1]):
+                plan.checkpoint.unlink()
 
 
 def snapshot_files(run: RunDirectory, config: WeightSamplingConfig) -> list[Path]:
@@ -147,18 +168,19 @@ def borrowed_snapshots(setup: Setup, source: RunDirectory) -> list[Path]:
     """Return the snapshots of an earlier run whose supernet is to be searched again.
 
     Raises:
-        RunError: when that run has another space or other data, or has not finished its weights.
+        RunError: when that run has another space, other data or another split of it, or has not finished its weights.
+        CheckpointError: when a snapshot is corrupt.
     """
     stored = source.config
     if stored.get("identity") != setup.identity():
         raise RunError(
-            f"the supernet in {source.path} was trained for another space or other data: give the same --data and"
-            " --space as that run, or train a new one"
+            f"the supernet in {source.path} was trained for another space, other data or another split of it: leave"
+            " --data, --space and the options of the data as in that run, or train a new one"
         )
-    files = sorted((source.path / "checkpoints").glob("snapshot-*.ckpt"))
-    wanted = stored["search"]["weight_sampling"]["samples"]
-    if len(files) < wanted:
-        raise RunError(f"{source.path} has {len(files)} of {wanted} snapshots: finish that run with --resume first")
+    files = snapshot_files(source, SearchConfig.make(stored["search"]).weight_sampling)
+    there = sum(file.exists() for file in files)
+    if there < len(files):
+        raise RunError(f"{source.path} has {there} of {len(files)} snapshots: finish that run with --resume first")
     load_snapshot(files[0])
     return files
 
