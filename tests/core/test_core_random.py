@@ -27,6 +27,12 @@ def test_addresses_do_not_collide():
     assert all(0 <= key < 2**63 for key in keys)
 
 
+def test_names_and_counters_are_not_confused():
+    addresses = [("a", 1), ("a/1",), ("a/1/",), ("a/", 1), ("a, 1",), ("a'", 1), ("a", 1, 2), ("a/1", 2), ("a", 12)]
+    assert len({Streams(0).key(*address) for address in addresses}) == len(addresses)
+    assert Streams(1).key("1/a") != Streams(11).key("a")
+
+
 def test_keys_do_not_depend_on_the_process():
     # The hash of a str does, unless PYTHONHASHSEED is fixed.
     code = "from trueshot.core.random import Streams; print(Streams(3).key('sgld', 5, 6))"
@@ -35,7 +41,7 @@ def test_keys_do_not_depend_on_the_process():
 
 
 def test_numpy_integers_are_counters_like_any():
-    assert Streams(0).key("x", int(np.int64(4))) == Streams(0).key("x", 4)
+    assert Streams(0).key("x", np.int64(4)) == Streams(0).key("x", 4)
 
 
 def test_torch_generator_is_reproducible_and_its_own():

@@ -48,6 +48,21 @@ def test_resuming_with_another_configuration_says_what_differs(tmp_path, change,
         RunDirectory.open(tmp_path, CONFIG | change, resume=True)
 
 
+def test_a_run_can_be_refused_before_all_of_its_configuration_is_known(tmp_path):
+    run = RunDirectory(tmp_path / "new")
+    assert run.stored({"seed": 0}, resume=False) is run.stored({"seed": 0}, resume=True) is None
+    assert not run.path.exists()
+    RunDirectory.open(run.path, CONFIG, resume=False)
+    assert run.stored({"seed": 0}, resume=True) == CONFIG
+    with pytest.raises(RunError, match="already holds a run"):
+        run.stored({}, resume=False)
+    with pytest.raises(RunError, match="seed: 0 there, 1 now"):
+        run.stored({"seed": 1}, resume=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="is no folder"):
+        RunDirectory(tmp_path / "file").stored({}, resume=False)
+
+
 @pytest.mark.parametrize("resume", [True, False])
 def test_a_folder_of_something_else_is_left_alone(tmp_path, resume):
     (tmp_path / "thesis.tex").write_text("")

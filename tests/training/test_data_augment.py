@@ -117,7 +117,7 @@ CONFIGS = [
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: ",".join(config.model_fields_set) or "none")
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: ",".join(sorted(config.model_fields_set)) or "none")
 def test_batches_equal_a_slow_loop_over_images_and_pixels(config, channels):
     images, fill = _images(channels=channels), (0.25, 0.5, 0.75)[:channels]
     before = images.clone()

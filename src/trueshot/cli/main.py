@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from trueshot import __version__
-from trueshot.cli import deliver, sample, search, space
+from trueshot.cli import deliver, ranking, sample, search, space, study
 from trueshot.core.errors import TrueshotError
 
 COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
@@ -23,6 +23,8 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     deliver.register,
     space.register,
     sample.register,
+    ranking.register,
+    study.register,
 )
 """What adds commands to the application, in the order of the help."""
 

@@ -18,8 +18,34 @@ if TYPE_CHECKING:
 SPACES = {
     "chain": "trueshot.spaces:Chain",
     "topology": "trueshot.spaces:Topology",
+    "nasbench201": "trueshot.spaces:NasBench201",
 }
 """Names of the spaces and where their classes are; text, so that nothing is imported before it is needed."""
+
+
+STUDIES = {
+    "stnas-table1": "trueshot.studies.stnas_table1",
+    "stnas-table2": "trueshot.studies.stnas_table2",
+    "stnas-table3": "trueshot.studies.stnas_table3",
+    "stnas-sampling": "trueshot.studies.stnas_sampling",
+    "stnas-momentum": "trueshot.studies.stnas_momentum",
+    "stnas-sgld": "trueshot.studies.stnas_sgld",
+    "stnas-fig4": "trueshot.studies.stnas_fig4",
+    "stnas-fig5": "trueshot.studies.stnas_fig5",
+    "stnas-table5": "trueshot.studies.stnas_table5",
+}
+"""Names of the studies and their modules, each with ``TITLE``, ``FOLDER``, ``run`` and ``estimate``."""
+
+
+def study_module(name: str) -> Any:
+    """Import the study called ``name``.
+
+    Raises:
+        ConfigError: when there is none.
+    """
+    if name not in STUDIES:
+        raise ConfigError(f"unknown study '{name}': choose one of {', '.join(STUDIES)}, or list to see what they are")
+    return importlib.import_module(STUDIES[name])
 
 
 def space_class(name: str) -> type[Space]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -36,7 +36,7 @@ class Bars:
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Bars:
         """Show the bars."""
         self._progress.start()
         return self
@@ -78,7 +78,7 @@ class Lines:
         self._figures: dict[str, str] = {}
         self._last = 0.0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Lines:
         """Nothing to open."""
         return self
 

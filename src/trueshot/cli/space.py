@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from trueshot.spaces import Space
 
 SpaceName = Annotated[
-    str, typer.Argument(metavar="SPACE", help="chain, topology, or your own: module:Class or path/file.py:Class.")
+    str,
+    typer.Argument(
+        metavar="SPACE", help="chain, topology, nasbench201, or your own: module:Class or path/file.py:Class."
+    ),
 ]
 ImageSize = Annotated[int | None, typer.Option(help="Side of the square images in pixels; the paper's by default.")]
 Classes = Annotated[int | None, typer.Option(help="Number of classes; the paper's by default.")]
@@ -50,15 +53,24 @@ def show(
     image_size: ImageSize = None,
     classes: Classes = None,
     supernet: Annotated[bool, typer.Option("--supernet", help="Count the single-path supernet.")] = False,
+    rule: Annotated[str | None, typer.Option(help="Rule of the canonical form; the space's first by default.")] = None,
     json: Json = False,
 ) -> None:
     """Show the decisions of a space, the cost of an architecture, the parameters of the supernet."""
+    from trueshot.spaces import NasBench201
+    from trueshot.spaces.canonical import unique
+
     built = make_space(space, {"image_size": image_size, "classes": classes})
     result = describe(built)
     if arch is not None:
         row = built.parse(arch)
         cost = built.cost(row[None])
         result |= {"arch": built.format(row), "params": int(cost.params[0]), "madds": int(cost.madds[0])}
+        result |= {"canonical": built.format(built.canonical(row[None], rule)[0])}
+        if isinstance(built, NasBench201):
+            result |= {"index": int(built.index(row[None])[0])}
+    elif isinstance(built, NasBench201):
+        result |= {"unique": {name: unique(built, name) for name in built.rules}}
     if supernet:
         parts = supernet_parts(built)
         result |= {"supernet_params": sum(part["params"] for part in parts), "parts": parts}
@@ -118,6 +130,12 @@ def _print(result: dict[str, Any], space: Space, console: Console) -> None:
     if "arch" in result:
         console.print(f"architecture {result['arch']}", markup=False)
         console.print(f"parameters {result['params']:,}, MAdds {result['madds']:,}")
+        console.print(f"canonical {result['canonical']}", markup=False)
+    if "index" in result:
+        console.print(f"index in the benchmark {result['index']}")
+    if "unique" in result:
+        told = ", ".join(f"{count:,} by rule {name}" for name, count in result["unique"].items())
+        console.print(f"different architectures: {told}")
     if "parts" in result:
         console.print(f"supernet: {result['supernet_params']:,} parameters")
         table = Table("part", "parameters", box=None)

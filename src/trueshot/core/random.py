@@ -24,7 +24,7 @@ class Streams:
 
     def key(self, name: str, *counters: int) -> int:
         """Return the 63-bit key of a stream; equal arguments give equal keys on every machine."""
-        text = f"{self.seed}/{name}/" + "/".join(map(str, counters))
+        text = repr((self.seed, name, *map(int, counters)))
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
     def numpy(self, name: str, *counters: int) -> np.random.Generator:

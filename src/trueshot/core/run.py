@@ -30,22 +30,36 @@ class RunDirectory:
             RunError: when it holds a run already and ``resume`` is not set, or holds one of another configuration.
         """
         run = cls(path)
+        stored = run.stored(config, resume=resume)
+        if stored is None:
+            write_json(run.config_path, config)
+        elif stored.keys() - config.keys():
+            raise _another(path, stored, config, min(stored.keys() - config.keys()))
+        return run
+
+    def stored(self, config: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
+        """Return the configuration of the run to go on with, ``None`` where a new one may be started; write nothing.
+
+        Only the keys of ``config`` are compared, so that a run can be refused before all of its configuration is known.
+
+        Raises:
+            RunError: as :meth:`open`.
+        """
+        path = self.path
         config = json.loads(json.dumps(config))
-        if run.config_path.exists():
+        if self.config_path.exists():
             if not resume:
                 raise RunError(f"{path} already holds a run: add --resume to go on with it, or choose another --out")
-            stored = {key: value for key, value in read_json(run.config_path).items() if key != "version"}
-            differing = sorted(key for key in stored.keys() | config.keys() if stored.get(key) != config.get(key))
-            if differing:
-                raise RunError(
-                    f"{path} holds a run of another configuration ({_first_difference(stored, config, differing[0])}):"
-                    " repeat its command, or choose another --out"
-                )
-        elif path.is_dir() and not all(is_leftover(entry) for entry in path.iterdir()):
+            stored = {key: value for key, value in read_json(self.config_path).items() if key != "version"}
+            for key in sorted(config):
+                if stored.get(key) != config[key]:
+                    raise _another(path, stored, config, key)
+            return stored
+        if path.exists() and not path.is_dir():
+            raise RunError(f"{path} is no folder: choose another --out")
+        if path.is_dir() and not all(is_leftover(entry) for entry in path.iterdir()):
             raise RunError(f"{path} is not empty and holds no trueshot run: choose another --out")
-        else:
-            write_json(run.config_path, config)
-        return run
+        return None
 
     @classmethod
     def existing(cls, path: Path) -> RunDirectory:
@@ -95,6 +109,13 @@ class RunDirectory:
     def network(self, name: str, role: str) -> Path:
         """Return the folder of one trained network."""
         return self.path / ("winners" if role == "winner" else "baselines") / name
+
+
+def _another(path: Path, stored: dict[str, Any], config: dict[str, Any], key: str) -> RunError:
+    return RunError(
+        f"{path} holds a run of another configuration ({_first_difference(stored, config, key)}):"
+        " repeat its command, or choose another --out"
+    )
 
 
 def _first_difference(stored: Any, config: Any, key: str) -> str:

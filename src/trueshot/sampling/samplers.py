@@ -30,6 +30,14 @@ class Sampler(Protocol):
         """Draw ``n`` architectures; consecutive groups of ``per_step`` belong to one step."""
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """A sampler whose draws depend on those before; a resumed training draws the earlier ones again."""
+
+    def restart(self) -> None:
+        """Forget all draws."""
+
+
 @dataclass(frozen=True)
 class Uniform:
     """Every option of every decision equally likely (ST-NAS, Eq. 2 and 3; SPOS)."""

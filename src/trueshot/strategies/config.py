@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trueshot.core.errors import ConfigError
 from trueshot.evaluation.one_shot import Metric
 from trueshot.evaluation.recalibration import Recalibration
+from trueshot.sampling.twins import Member
 from trueshot.search.nsga2 import NSGA2Config
 from trueshot.training.data.augment import Augmentation
 from trueshot.training.data.options import DataOptions
 from trueshot.training.distillation import DistillationConfig
 from trueshot.training.recipe import Recipe
+from trueshot.training.supernet import Averaging
 
 
 class Section(BaseModel):
@@ -27,13 +29,54 @@ class SamplerConfig(Section):
 
     Attributes:
         kind: ``matched`` drops branches so that the expected MAdds meet ``target_madds`` (ST-NAS, Eq. 4 and 5);
-            ``uniform``; ``fair`` (strict fairness); ``auto`` is matched where the space can drop edges, else uniform.
+            ``uniform``; ``fair`` (strict fairness); ``deisomorphic`` (every class of twins equally likely; the space is
+            listed) and ``lazy-deisomorphic`` (its published form, for spaces of any size); ``auto`` is matched where
+            the space can drop edges, else uniform.
         target_madds: the target; ``None`` takes the bound on the MAdds as far as ``p_drop`` stays at most 0.8, so that
             branches are trained.
+        per_step: architectures whose gradients make one step, except for ``fair``, which has its own number.
+        averaging: gradients are divided by the number of ``all`` architectures of a step, or of those ``containing``
+            the weight.
+        require_live_conv: whether architectures without a convolution that leads anywhere are rejected.
+        rule: what twins are, for the de-isomorphic kinds; ``None`` takes the space's default.
+        member: whether ``deisomorphic`` draws the least member of a class or a random one.
     """
 
-    kind: Literal["auto", "matched", "uniform", "fair"] = "auto"
+    kind: Literal["auto", "matched", "uniform", "fair", "deisomorphic", "lazy-deisomorphic"] = "auto"
     target_madds: int | None = Field(default=None, gt=0)
+    per_step: int = Field(default=1, ge=1)
+    averaging: Averaging = "all"
+    require_live_conv: bool = False
+    rule: str | None = None
+    member: Member = "representative"
+
+
+class SharingConfig(Section):
+    """Which weights the supernet shares between architectures.
+
+    Attributes:
+        kind: ``plain`` single path, or inter-choice weights: ``bias``, ``shared-bias``, ``attention``, ``split``.
+        depth: how many choices before a site count.
+        priors: for each decision the decisions that count, in place of ``depth``.
+        layers: of the attention.
+        own: whether a site's own choice counts in the attention.
+        epoch: ``split`` only: complete epochs after which weights are split.
+        lazy: ``split`` only: the published code's behaviour (see :class:`~trueshot.sharing.Split`).
+    """
+
+    kind: Literal["plain", "bias", "shared-bias", "attention", "split"] = "plain"
+    depth: int = Field(default=1, ge=1)
+    priors: tuple[tuple[int, ...], ...] | None = None
+    layers: Literal[1, 2] = 1
+    own: bool = True
+    epoch: int | None = Field(default=None, ge=0)
+    lazy: bool = False
+
+    @model_validator(mode="after")
+    def _check_epoch(self) -> SharingConfig:
+        if (self.kind == "split") != (self.epoch is not None):
+            raise ValueError("weights of kind split need an epoch, and only they have one")
+        return self
 
 
 class SupernetConfig(Section):
@@ -42,7 +85,17 @@ class SupernetConfig(Section):
     recipe: Recipe
     augmentation: Augmentation = Augmentation()
     sampler: SamplerConfig = SamplerConfig()
+    sharing: SharingConfig = SharingConfig()
     distillation: DistillationConfig | None = None
+
+    @model_validator(mode="after")
+    def _check_split(self) -> SupernetConfig:
+        epoch, epochs = self.sharing.epoch, self.recipe.epochs
+        if epoch is not None and epoch >= epochs:
+            raise ValueError(
+                f"sharing.epoch {epoch} splits the weights after the end of {epochs} epochs: choose 0 to {epochs - 1}"
+            )
+        return self
 
 
 class WeightSamplingConfig(Section):
@@ -146,7 +199,8 @@ class SearchConfig(Section):
             ConfigError: naming the first value that is wrong, and how.
         """
         try:
-            return cls.model_validate(values)
+            # Twice, for defaults are not validated and may be written otherwise (0 for 0.0) than what was read back.
+            return cls.model_validate(cls.model_validate(values).model_dump())
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])

@@ -132,11 +132,17 @@ def _scaled(config: SearchConfig, factor: float) -> SearchConfig:
         return max(1, round(value * factor))
 
     supernet, retraining = config.supernet.recipe, config.retraining.recipe
+    sharing, shared_epochs = config.supernet.sharing, epochs(supernet.epochs)
+    if sharing.epoch is not None:
+        moved = min(round(sharing.epoch * shared_epochs / supernet.epochs), shared_epochs - 1)
+        sharing = sharing.model_copy(update={"epoch": moved})
     evolution = config.evolution
     generations = max(min(2, evolution.generations), round(evolution.generations * min(1.0, factor)))
     return config.model_copy(
         update={
-            "supernet": config.supernet.model_copy(update={"recipe": _with_epochs(supernet, epochs(supernet.epochs))}),
+            "supernet": config.supernet.model_copy(
+                update={"recipe": _with_epochs(supernet, shared_epochs), "sharing": sharing}
+            ),
             "weight_sampling": config.weight_sampling.model_copy(
                 update={"samples": max(1, round(config.weight_sampling.samples * min(1.0, factor)))}
             ),

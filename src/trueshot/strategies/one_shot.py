@@ -30,6 +30,7 @@ from trueshot.strategies.picking import (
 from trueshot.strategies.retraining import measure_on_test, retrain
 from trueshot.strategies.scoring import describe_evaluator, make_evaluator, scores_per_architecture
 from trueshot.strategies.setup import Setup, environment
+from trueshot.strategies.sharing import load_weights
 from trueshot.strategies.weights import (
     borrowed_snapshots,
     describe_sampler,
@@ -84,6 +85,7 @@ def search(setup: Setup, *, supernet_from: RunDirectory | None = None) -> dict[s
         clock.add("sgld", start)
     else:
         snapshots = borrowed_snapshots(setup, supernet_from)
+        load_weights(supernet, snapshots[0])
         setup.observer.say(f"no supernet is trained: that of {supernet_from.path} is searched")
     start = time.monotonic()
     counter = _Counter(setup, scores_per_architecture(setup.config.evaluation, len(snapshots)))

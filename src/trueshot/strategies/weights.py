@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,22 @@ import numpy as np
 from trueshot.core.errors import RunError
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_count
-from trueshot.sampling import Matched, Sampler, StrictlyFair, Uniform, expected_parts
+from trueshot.sampling import (
+    Deisomorphic,
+    LazyDeisomorphic,
+    LiveConvolution,
+    Matched,
+    Sampler,
+    StrictlyFair,
+    Uniform,
+    expected_parts,
+)
 from trueshot.search.bounds import cost_range
-from trueshot.sharing import Supernet, single_path
+from trueshot.sharing import Supernet
 from trueshot.spaces import Space
 from trueshot.strategies.config import BudgetConfig, SamplerConfig, SearchConfig, WeightSamplingConfig
 from trueshot.strategies.setup import Setup
+from trueshot.strategies.sharing import make_sharing, step_options
 from trueshot.training.checkpoints import load_checkpoint
 from trueshot.training.data.batches import Batches, train_batches
 from trueshot.training.distillation import Distillation, DistillationConfig
@@ -24,7 +35,7 @@ from trueshot.training.loop import Plan, train
 from trueshot.training.recipe import cosine, decay_groups, make_sgd
 from trueshot.training.sgld import SGLD, load_snapshot, save_snapshot
 from trueshot.training.standalone import build
-from trueshot.training.supernet import Loss, SupernetTask
+from trueshot.training.supernet import Loss, StepOptions, SupernetTask
 
 MOST_DROPPED = 0.8
 """Bound on a ``p_drop`` that nobody asked for: branches that are hardly ever trained would be scored as worthless."""
@@ -39,13 +50,28 @@ def make_sampler(space: Space, config: SamplerConfig, budget: BudgetConfig) -> S
     kind = config.kind
     if kind == "auto":
         kind = "matched" if space.droppable.any() else "uniform"
+    if kind == "deisomorphic":
+        return Deisomorphic(space, config.rule, config.member, config.require_live_conv, config.per_step)
+    sampler: Sampler
     if kind == "fair":
-        return StrictlyFair(space)
-    if kind == "uniform":
-        return Uniform(space)
+        sampler = StrictlyFair(space)
+    elif kind == "matched":
+        sampler = replace(_matched(space, config, budget), per_step=config.per_step)
+    else:
+        sampler = Uniform(space, 1 if kind == "lazy-deisomorphic" else config.per_step)
+    if config.require_live_conv:
+        sampler = LiveConvolution(space, sampler)
+    if kind == "lazy-deisomorphic":
+        sampler = LazyDeisomorphic(space, sampler, rule=config.rule, per_step=config.per_step)
+    return sampler
+
+
+def _matched(space: Space, config: SamplerConfig, budget: BudgetConfig) -> Matched:
     if config.target_madds is not None:
         return Matched.to_target(space, config.target_madds)
     always, branches = expected_parts(space)
+    if branches == 0:
+        return Matched(space, 0.0)
     target = budget.max_madds or cost_range(space, "madds")[1]
     return Matched(space, float(np.clip(1.0 - (target - always) / branches, 0.0, MOST_DROPPED)))
 
@@ -54,12 +80,19 @@ def describe_sampler(sampler: Sampler) -> str:
     """Say in a few words how architectures are drawn."""
     if isinstance(sampler, Matched):
         return f"p_drop {sampler.p_drop:.3f} for {format_count(sampler.expected_madds)} expected MAdds"
+    if isinstance(sampler, LiveConvolution):
+        return f"{describe_sampler(sampler.sampler)}, with a live convolution"
+    if isinstance(sampler, Deisomorphic):
+        return f"de-isomorphic over {sampler.classes} classes"
+    if isinstance(sampler, LazyDeisomorphic):
+        return f"de-isomorphic by rejection from {describe_sampler(sampler.sampler)}"
     return "strictly fair" if isinstance(sampler, StrictlyFair) else "uniform"
 
 
 def make_supernet(setup: Setup) -> Supernet:
     """Return the run's supernet with its initial weights."""
-    supernet = build(lambda: Supernet(setup.space, single_path), setup.streams.child("supernet"), setup.device)
+    sharing = make_sharing(setup.config.supernet.sharing)
+    supernet = build(lambda: Supernet(setup.space, sharing), setup.streams.child("supernet"), setup.device)
     assert isinstance(supernet, Supernet)
     return supernet
 
@@ -91,6 +124,7 @@ def train_supernet(
         _loss(setup),
         recipe.clip,
         setup.streams.child("supernet-training"),
+        step_options(config, batches.steps_per_epoch),
     )
     plan = Plan(
         phase="supernet",
@@ -130,6 +164,7 @@ def sample_weights(setup: Setup, supernet: Supernet, batches: Batches) -> list[P
         _loss(setup),
         recipe.clip,
         setup.streams.child("weight-sampling"),
+        StepOptions(averaging=setup.config.supernet.sampler.averaging),
     )
     plan = Plan(
         phase="weight sampling",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from timm.optim import param_groups_weight_decay
@@ -62,9 +63,26 @@ class Recipe:
             raise ConfigError("training option nesterov needs a momentum above 0")
 
 
+@runtime_checkable
+class _Exempts(Protocol):
+    """A module that keeps some of its own parameters from weight decay."""
+
+    def no_weight_decay(self) -> tuple[str, ...]:
+        """Return their names."""
+
+
 def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Split the parameters into those without weight decay (norms, biases) and those with it, by timm's rule."""
-    groups: list[dict[str, object]] = param_groups_weight_decay(module, weight_decay)
+    """Split the parameters into those without weight decay (norms, biases) and those with it, by timm's rule.
+
+    A module inside may name more of its own parameters that do not decay, by a method ``no_weight_decay``.
+    """
+    exempt = [
+        f"{prefix}.{name}" if prefix else name
+        for prefix, inner in module.named_modules()
+        if isinstance(inner, _Exempts)
+        for name in inner.no_weight_decay()
+    ]
+    groups: list[dict[str, object]] = param_groups_weight_decay(module, weight_decay, no_weight_decay_list=exempt)
     return groups
 
 

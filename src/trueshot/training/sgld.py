@@ -28,8 +28,8 @@ class SGLD(torch.optim.Optimizer):
         params: parameters or parameter groups; a group may set its own ``lr``, ``temperature``, ``weight_decay``.
         lr: step size, above zero; constant in ST-NAS (its final learning rate, 2.5e-4).
         temperature: 0 or more; ``1 / N`` for N training images.
-        generator: source of the noise, on the device of the parameters; or a function that returns one for each step,
-            counted from 0. Steps are counted in the state of the optimizer, so that a resumed run draws the same noise.
+        generator: source of the noise, on the device of the parameters. It is a plain attribute: give the optimizer a
+            fresh one before each step to make the noise depend on the step alone, so that a resumed run repeats it.
         weight_decay: L2 decay, 0 or more: a Gaussian prior of precision ``N * weight_decay``.
 
     Raises:
@@ -42,11 +42,11 @@ class SGLD(torch.optim.Optimizer):
         lr: float,
         *,
         temperature: float,
-        generator: torch.Generator | Callable[[int], torch.Generator],
+        generator: torch.Generator,
         weight_decay: float = 0.0,
     ) -> None:
         self.generator = generator
-        super().__init__(params, {"lr": lr, "temperature": temperature, "weight_decay": weight_decay, "steps": 0})
+        super().__init__(params, {"lr": lr, "temperature": temperature, "weight_decay": weight_decay})
         for group in self.param_groups:
             if not group["lr"] > 0 or not group["temperature"] >= 0 or not group["weight_decay"] >= 0:
                 raise ConfigError(
@@ -61,10 +61,7 @@ class SGLD(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        count = self.param_groups[0]["steps"]
-        generator = self.generator if isinstance(self.generator, torch.Generator) else self.generator(count)
         for group in self.param_groups:
-            group["steps"] += 1
             scale = math.sqrt(2.0 * group["lr"] * group["temperature"])
             for parameters in _alike(group["params"]):
                 gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -72,7 +69,7 @@ class SGLD(torch.optim.Optimizer):
                     gradients = list(torch._foreach_add(gradients, parameters, alpha=group["weight_decay"]))
                 torch._foreach_add_(parameters, gradients, alpha=-group["lr"])
                 if scale:
-                    torch._foreach_add_(parameters, _noise(parameters, generator), alpha=scale)
+                    torch._foreach_add_(parameters, _noise(parameters, self.generator), alpha=scale)
         return loss
 
 

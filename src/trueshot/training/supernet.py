@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,13 +14,15 @@ from timm.scheduler import CosineLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trueshot.core.errors import ConfigError
 from trueshot.core.random import Streams
-from trueshot.sampling import Sampler
-from trueshot.sharing import Supernet
+from trueshot.sampling import Remembers, Sampler
+from trueshot.sharing import Supernet, can_split, clones, split, splits_lazily
 from trueshot.training.distillation import Distillation
 from trueshot.training.loop import count_correct
 from trueshot.training.recipe import clip_gradients, set_learning_rate
 from trueshot.training.sgld import SGLD
+from trueshot.training.splitting import adopt
 
 _BLOCK = 1024
 
@@ -37,6 +40,26 @@ class Loss:
         return loss if self.distillation is None else self.distillation(loss, logits.float(), images)
 
 
+Averaging = Literal["all", "containing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions:
+    """What a step does beyond the plain one.
+
+    Attributes:
+        averaging: a weight's gradient is the sum over the step's architectures, divided by their number (``all``), or
+            by the number of those that contain the weight (``containing``; the Surgery paper's code).
+        split_at: the step before which the weights are split (:class:`~trueshot.sharing.Split`); ``None`` for never.
+    """
+
+    averaging: Averaging = "all"
+    split_at: int | None = None
+
+
+PLAIN_STEP = StepOptions()
+
+
 class SupernetTask:
     """One step: the sampler's architectures on one mini-batch, their gradients averaged, only their weights updated.
 
@@ -50,6 +73,11 @@ class SupernetTask:
         loss: of one batch.
         clip: bound on the gradient norm, ``None`` for none.
         streams: source of all draws.
+        options: what else a step does.
+
+    Raises:
+        ConfigError: when weights are to be split that do not share by splitting, or that are split lazily and trained
+            by several architectures a step.
     """
 
     def __init__(
@@ -61,12 +89,19 @@ class SupernetTask:
         loss: Loss,
         clip: float | None,
         streams: Streams,
+        options: StepOptions = PLAIN_STEP,
     ) -> None:
-        self.supernet, self.sampler, self.optimizer = supernet, sampler, optimizer
+        if options.split_at is not None and not can_split(supernet):
+            raise ConfigError("there are no weights to split: build the supernet with the sharing 'split'")
+        if sampler.per_step > 1 and splits_lazily(supernet):
+            raise ConfigError(
+                "lazily split weights share one momentum and can be trained by one architecture a step, not by"
+                f" {sampler.per_step}: split them eagerly, or choose another sampler"
+            )
+        self.supernet, self.sampler, self.optimizer, self.options = supernet, sampler, optimizer, options
         self.schedule, self.loss, self.clip, self.streams = schedule, loss, clip, streams
         self.learning_rate = float(optimizer.param_groups[0]["lr"])
-        self._groups = [list(group["params"]) for group in optimizer.param_groups]
-        self._group_of = {id(p): index for index, group in enumerate(self._groups) for p in group}
+        self._index_groups()
         self._block: tuple[int, np.ndarray] | None = None
         self._autocast = next(supernet.parameters()).device.type == "cuda"
 
@@ -75,13 +110,31 @@ class SupernetTask:
         block, offset = divmod(index, _BLOCK)
         size = self.sampler.per_step
         if self._block is None or self._block[0] != block:
-            self._block = block, self.sampler.sample(_BLOCK * size, self.streams.numpy("architectures", block))
+            if isinstance(self.sampler, Remembers) and block != (0 if self._block is None else self._block[0] + 1):
+                self.sampler.restart()
+                for before in range(block):
+                    self._draw(before)
+            self._block = block, self._draw(block)
         return self._block[1][offset * size : (offset + 1) * size]
+
+    def _draw(self, block: int) -> np.ndarray:
+        return self.sampler.sample(_BLOCK * self.sampler.per_step, self.streams.numpy("architectures", block))
+
+    def _index_groups(self) -> None:
+        self._groups = [list(group["params"]) for group in self.optimizer.param_groups]
+        self._group_of = {id(p): index for index, group in enumerate(self._groups) for p in group}
+
+    def _adopt_clones(self) -> None:
+        adopt(self.optimizer, clones(self.supernet))
+        self._index_groups()
 
     def step(self, index: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Train the architectures of this step; return mean loss and mean number of right answers."""
         if not self.supernet.training:
             self.supernet.train()
+        if index == self.options.split_at:
+            split(self.supernet)
+            self._adopt_clones()
         self.learning_rate = set_learning_rate(self.optimizer, self.schedule, index)
         archs = self.archs(index)
         losses, correct = [], []
@@ -92,8 +145,7 @@ class SupernetTask:
             loss.backward()
             losses.append(loss.detach())
             correct.append(count_correct(logits, labels))
-        used = {id(p): p for arch in archs for p in self.supernet.active(arch).parameters}
-        parameters = [p for p in used.values() if p.grad is not None]
+        parameters = self._average(archs)
         clip_gradients(parameters, self.clip)
         if isinstance(self.optimizer, SGLD):
             self.optimizer.generator = self.streams.torch("sgld/noise", index, device=images.device)
@@ -102,6 +154,20 @@ class SupernetTask:
         for parameter in parameters:
             parameter.grad = None
         return torch.stack(losses).sum(), torch.stack(correct).float().mean()
+
+    def _average(self, archs: np.ndarray) -> list[nn.Parameter]:
+        """Return the parameters that have a gradient, their gradients averaged as the options say."""
+        used: dict[int, nn.Parameter] = {}
+        times: Counter[int] = Counter()
+        for arch in archs:
+            held = {id(p): p for p in self.supernet.active(arch).parameters}
+            used.update(held)
+            times.update(held.keys())
+        parameters = [p for p in used.values() if p.grad is not None]
+        if self.options.averaging == "containing" and len(archs) > 1:
+            factors = [len(archs) / times[id(p)] for p in parameters]
+            torch._foreach_mul_([p.grad for p in parameters if p.grad is not None], factors)
+        return parameters
 
     @contextmanager
     def _only(self, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
@@ -128,4 +194,7 @@ class SupernetTask:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore weights and optimizer state."""
         self.supernet.load_state_dict(state["model"])
+        # Loading split weights splits them; the optimizer must know the parameters before it takes its state.
+        self._adopt_clones()
         self.optimizer.load_state_dict(state["optimizer"])
+        self._adopt_clones()

@@ -17,6 +17,8 @@ class DataOptions(BaseModel):
         max_bad_images: so many unreadable images, over all parts, are skipped and named; one more is an error.
         max_images: at most so many training and validation images together, drawn per class in proportion.
         max_test_images: the same for the test images.
+        split_seed: decides which images go into which part. It is apart from the seed of a run, so that runs of several
+            seeds, and those that search the supernet of another run again, never test on what another trained on.
         workers: processes or threads that decode images; ``None`` takes one per processor this process may use.
     """
 
@@ -28,6 +30,7 @@ class DataOptions(BaseModel):
     max_bad_images: int = Field(default=0, ge=0)
     max_images: int | None = Field(default=None, ge=4)
     max_test_images: int | None = Field(default=None, ge=2)
+    split_seed: int = Field(default=0, ge=0)
     workers: int | None = Field(default=None, ge=0)
 
     def worker_count(self) -> int:

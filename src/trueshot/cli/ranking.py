@@ -1,0 +1,158 @@
+"""``trueshot criteria`` and ``canonical``: how right a ranking is, and which architectures are one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trueshot.cli.names import make_space
+from trueshot.cli.output import Json, emit
+from trueshot.cli.space import SpaceName
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``criteria`` and ``canonical``."""
+    app.command("criteria")(criteria)
+    app.command("canonical")(canonical)
+
+
+def criteria(
+    truth: Annotated[Path, typer.Option(metavar="FILE", help="Table with the truth: Parquet or CSV, long or wide.")],
+    column: Annotated[str, typer.Option(metavar="C", help="Column of the truth, such as cifar10_test_200.")],
+    scores: Annotated[Path, typer.Option(metavar="FILE", help="Parquet or CSV with the columns arch and score.")],
+    bootstrap: Annotated[int | None, typer.Option(min=10, help="Resamples for 95 % intervals.")] = None,
+    k: Annotated[list[str] | None, typer.Option("--k", help="K of P@K and BR@K: 0.05 is a share, 10 a number.")] = None,
+    drop_nan: Annotated[bool, typer.Option("--drop-nan", help="Leave out architectures without a score.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    json: Json = False,
+) -> None:
+    """Compare scores with the truth by every ranking criterion."""
+    from trueshot.core.random import Streams
+    from trueshot.criteria.summary import summarise
+
+    predicted, true = _paired(truth, column, scores, drop_nan)
+    ks = None if not k else [_parse_k(text) for text in k]
+    generator = None if bootstrap is None else Streams(seed).numpy("bootstrap")
+    summary = summarise(predicted=predicted, true=true, ks=ks, bootstrap=bootstrap, generator=generator)
+
+    def human(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table("criterion", "value", *([] if bootstrap is None else ["95 % interval"]), box=None)
+        for name, figure in _flat(summary):
+            if isinstance(figure, dict):
+                table.add_row(name, f"{figure['value']:.4f}", f"{figure['low']:.4f} to {figure['high']:.4f}")
+            else:
+                table.add_row(name, f"{figure:.4f}")
+        console.print(f"{len(predicted)} architectures, {column}")
+        console.print(table)
+
+    emit({"n": len(predicted), "column": column, **summary}, as_json=json, human=human)
+
+
+def canonical(
+    space: SpaceName,
+    in_: Annotated[Path, typer.Option("--in", metavar="FILE", help="Parquet or CSV with a column arch.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The same with a column canonical.")],
+    rule: Annotated[str | None, typer.Option(help="Canonical rule; the space's first by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Write for each architecture the string of its class."""
+    import numpy as np
+
+    from trueshot.core.errors import DataError
+
+    built = make_space(space, {})
+    table = _read(in_, ("arch",))
+    if not len(table):
+        raise DataError(f"{in_} has no architectures")
+    rows = built.canonical(np.stack([built.parse(str(text)) for text in table["arch"]]), rule)
+    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
+    texts = np.array([built.format(row) for row in distinct], dtype=object)
+    table["canonical"] = texts[inverse.reshape(-1)]
+    _write(table, out)
+    result = {"space": built.name, "rule": rule or next(iter(built.rules)), "n": len(table), "classes": len(distinct)}
+    emit(
+        {**result, "out": str(out)},
+        as_json=json,
+        human=lambda console: console.print(f"{out}: {len(table)} architectures, {len(distinct)} classes"),
+    )
+
+
+def _paired(truth: Path, column: str, scores: Path, drop_nan: bool) -> tuple[Any, Any]:
+    """Return scores and truth, ``(n,)`` each, of the architectures scored."""
+    import numpy as np
+
+    from trueshot.core.errors import CriteriaError
+    from trueshot.evaluation.truth import TruthTable
+
+    table = TruthTable.read(truth)
+    true = dict(zip(table.architectures, table.column(column), strict=True))
+    given = _read(scores, ("arch", "score"))
+    archs = [str(text) for text in given["arch"]]
+    unknown = [arch for arch in archs if arch not in true]
+    if unknown:
+        raise CriteriaError(f"{scores}: {len(unknown)} architectures are not in {truth}, the first '{unknown[0]}'")
+    twice = given["arch"][given["arch"].duplicated()]
+    if len(twice):
+        raise CriteriaError(f"{scores}: {len(twice)} architectures stand there twice, the first '{twice.iloc[0]}'")
+    try:
+        predicted = given["score"].to_numpy(dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise CriteriaError(f"{scores}: column score holds something other than numbers ({error})") from error
+    missing = np.isnan(predicted)
+    if missing.any() and not drop_nan:
+        first = archs[int(missing.argmax())]
+        raise CriteriaError(f"{scores}: {int(missing.sum())} scores are NaN, the first of '{first}': add --drop-nan")
+    wanted = np.array([true[arch] for arch in archs], dtype=np.float64)
+    keep = ~missing & ~np.isnan(wanted)
+    return predicted[keep], wanted[keep]
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    from trueshot.core.errors import DataError
+
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
+    try:
+        table = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
+    except Exception as error:  # pandas and its readers raise nearly anything on broken files
+        raise DataError(f"cannot read {path} ({str(error).splitlines()[0]}): give a Parquet or CSV file") from error
+    absent = [column for column in columns if column not in table.columns]
+    if absent:
+        raise DataError(f"{path} has no column '{absent[0]}': it has {', '.join(map(str, table.columns))}")
+    return table
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    from trueshot.core.files import replacing
+
+    with replacing(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+def _parse_k(text: str) -> float | int:
+    from trueshot.core.errors import CriteriaError
+
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError as error:
+        raise CriteriaError(f"--k '{text}' is no number: give a share such as 0.05, or a number such as 10") from error
+
+
+def _flat(summary: dict[str, Any]) -> list[tuple[str, Any]]:
+    rows = [(name, figure) for name, figure in summary.items() if not name.endswith("_at_k")]
+    for group, label in (("p_at_k", "P@"), ("br_at_k", "BR@")):
+        rows += [(f"{label}{k}", figure) for k, figure in summary[group].items()]
+    return rows

@@ -1,0 +1,88 @@
+"""``trueshot study``: the studies of published tables and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trueshot.cli.names import STUDIES, study_module
+from trueshot.cli.output import Json, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trueshot.studies.result import Scale
+
+_LIST = "list"
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``study``."""
+    app.command("study")(study)
+
+
+def study(
+    name: Annotated[str, typer.Argument(metavar="NAME|list", help="Study to run; `list` shows all of them.")],
+    scale: Annotated[
+        str | None,
+        typer.Option(metavar="smoke|cpu|paper", help="How much of it; cpu without it (paper with --estimate)."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="D", help="Other images than those of the scale, as for search.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where work is kept and taken up; below runs/studies without it.")
+    ] = None,
+    results: Annotated[Path, typer.Option(metavar="DIR", help="Where the result is written as JSON.")] = Path(
+        "results"
+    ),
+    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Default: the GPU where there is one.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only measure a few steps and say how long the scale takes.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Reproduce a table or figure of a paper: its figures beside ours. A repeated command goes on where it stopped."""
+    if name == _LIST:
+        titles = {known: str(study_module(known).TITLE) for known in STUDIES}
+        studies = [{"name": known, "title": title} for known, title in titles.items()]
+        emit({"studies": studies}, as_json=json, human=lambda console: _show_list(console, titles))
+        return
+    module = study_module(name)
+    from trueshot.cli.progress import make_progress
+    from trueshot.strategies.setup import choose_device
+
+    chosen = _scale(scale or ("paper" if estimate else "cpu"))
+    where = choose_device(device)
+    if estimate:
+        cost = module.estimate(chosen, device=where)
+        emit({"study": name, "estimate": cost.to_json()}, as_json=json, human=lambda console: console.print(str(cost)))
+        return
+    folder = out or Path("runs") / "studies" / f"{module.FOLDER}-{chosen.value}"
+    with make_progress() as progress:
+        result = module.run(chosen, out=folder, device=where, observer=progress, seed=seed, data=data)
+    path = result.save(results)
+
+    def human(console: Console) -> None:
+        result.show(console)
+        console.print(f"written to {path}; work kept in {folder}")
+
+    emit({"path": str(path), **result.to_json()}, as_json=json, human=human)
+
+
+def _scale(name: str) -> Scale:
+    from trueshot.core.errors import ConfigError
+    from trueshot.studies.result import Scale
+
+    try:
+        return Scale(name)
+    except ValueError as error:
+        raise ConfigError(f"unknown scale '{name}': choose {', '.join(scale.value for scale in Scale)}") from error
+
+
+def _show_list(console: Console, titles: dict[str, str]) -> None:
+    for name, title in titles.items():
+        console.print(f"{name:<16} {title}")

@@ -1,0 +1,42 @@
+"""Running commands inside the process, and searches that take a second."""
+
+import contextlib
+import io
+
+from trueshot.cli.main import run
+
+TINY_SPACE = "space.arguments={nodes: [1, 2], widths: [8, 12], kernels: [3], head_width: 16, stem_stride: 1}"
+TINY = [
+    "supernet.recipe={epochs: 2, batch_size: 64, lr: 0.1, momentum: 0.0, final_lr: 0.001}",
+    "weight_sampling.samples=2",
+    "evaluation={recalibration: {mode: reset, batches: 1, batch_size: 64}, images: 100}",
+    "evolution={population: 4, generations: 2}",
+    "retraining.recipe={epochs: 2, batch_size: 128, lr: 0.1, warmup_epochs: 0}",
+    "retraining.repeats=1",
+    "retraining.off_the_shelf=false",
+    "budget.fractions=[1.0]",
+    "threads=1",
+]
+
+
+def invoke(*arguments):
+    """Return exit code, standard output and standard error of a command."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run([str(argument) for argument in arguments])
+    return code, out.getvalue(), err.getvalue()
+
+
+def sets(*values):
+    return [word for value in values for word in ("--set", value)]
+
+
+def refused(*arguments):
+    """Return the error of a command, which must be one line, and exit code 2."""
+    code, out, err = invoke(*arguments)
+    assert code == 2, (code, out, err)
+    assert out == ""
+    *before, last = err.splitlines()
+    assert not any(line.startswith("error:") or "Traceback" in line for line in before), err
+    assert last.startswith("error: ")
+    return last.removeprefix("error: ")

@@ -1,0 +1,44 @@
+"""``trueshot study``, run as a user runs it."""
+
+import json
+
+from trueshot.cli.main import run
+from trueshot.cli.names import STUDIES, study_module
+
+
+def test_list(capsys):
+    assert run(["study", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["studies"]
+    assert [study["name"] for study in listed] == list(STUDIES)
+    assert all(study["title"] for study in listed)
+
+
+def test_every_study_is_named_once():
+    assert all(name == study_module(name).NAME for name in STUDIES)
+
+
+def test_run_writes_the_result_and_prints_it(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["study", "stnas-fig5", "--scale", "smoke", "--device", "cpu", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    stored = json.loads((tmp_path / "results" / "stnas-fig5-smoke.json").read_text())
+    assert printed["schema"] == 1
+    assert printed["rows"] == stored["rows"]
+    assert (tmp_path / "runs" / "studies" / "stnas-ablation-smoke" / "supernets").is_dir()
+    assert run(["study", "stnas-fig5", "--scale", "smoke", "--device", "cpu"]) == 0
+    assert "ST-NAS, Fig. 5" in capsys.readouterr().out
+
+
+def test_estimate(capsys):
+    assert run(["study", "stnas-fig5", "--scale", "smoke", "--estimate", "--device", "cpu", "--json"]) == 0
+    estimate = json.loads(capsys.readouterr().out)["estimate"]
+    assert estimate["scale"] == "smoke"
+    assert estimate["seconds"] > 0
+
+
+def test_unknown_names_are_refused(capsys):
+    assert run(["study", "nothing"]) == 2
+    assert run(["study", "stnas-fig5", "--scale", "huge"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[0].startswith("error: unknown study 'nothing': choose one of stnas-table1")
+    assert errors[1] == "error: unknown scale 'huge': choose smoke, cpu, paper"

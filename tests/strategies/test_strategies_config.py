@@ -1,0 +1,50 @@
+"""The configuration: one value that reads back as itself, and refuses what it does not know."""
+
+import json
+
+import pytest
+from strategy_parts import make_config
+
+from trueshot.core.errors import ConfigError
+from trueshot.strategies.config import SearchConfig
+from trueshot.strategies.presets import preset_names, read_preset
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_are_valid_and_read_back_to_the_letter(name):
+    values = read_preset(name)
+    values.pop("spaces")
+    config = SearchConfig.make(values)
+    stored = json.loads(json.dumps(config.model_dump(mode="json")))
+    # Identities of checkpoints are made of representations: 0 for 0.0 would lock a run out of its own checkpoints.
+    assert repr(SearchConfig.make(stored)) == repr(config)
+
+
+def test_the_default_momentum_of_presets_is_zero():
+    for name in preset_names():
+        assert read_preset(name)["supernet"]["recipe"]["momentum"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sead": 1}, "sead: Extra inputs are not permitted"),
+        ({"seed": -1}, "seed: Input should be greater"),
+        ({"threads": 0}, "threads: "),
+        ({"save_every": -1}, "save_every: "),
+        ({"save_every": float("inf")}, "save_every: "),
+        ({"supernet": {"recipe": {"epoch": 1}}}, "supernet.recipe.epoch: Unexpected keyword"),
+        ({"evaluation": {"metric": "luck"}}, "evaluation.metric: Input should be"),
+        ({"evaluation": {"recalibration": {"mode": "reset", "batches": 0}}}, "needs batches of 1 or more"),
+        ({"budget": {"fractions": [0.5, 0.0]}}, "budget.fractions.1: Input should be greater than 0"),
+        ({"weight_sampling": {"temperature": -1}, "seed": "x"}, r"\(and 1 more\)"),
+    ],
+)
+def test_the_first_wrong_value_is_named(change, message):
+    with pytest.raises(ConfigError, match=message):
+        make_config(**change)
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        make_config().seed = 3

@@ -1,0 +1,31 @@
+"""TensorBoard files hold each figure once, also after a resume."""
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from trueshot.core.observe import Observer
+from trueshot.training.tracking import TensorBoard
+
+
+def scalars(folder):
+    events = EventAccumulator(str(folder)).Reload()
+    return {name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]}
+
+
+def test_figures_are_written_and_a_resume_replaces_what_it_repeats(tmp_path):
+    board = TensorBoard(tmp_path)
+    assert isinstance(board, Observer)
+    board.begin("weight sampling", 8, 0, "step")
+    board.record("weight sampling", 2, {"loss": 3.0, "note": "text", "none": None})
+    board.record("weight sampling", 4, {"loss": 2.0})
+    # No end: killed, with the checkpoint of step 2.
+    board._writers["weight sampling"].flush()
+    again = TensorBoard(tmp_path)
+    again.begin("weight sampling", 8, 2, "step")
+    again.advance("weight sampling", 3)
+    again.record("weight sampling", 4, {"loss": 2.5})
+    again.say("a word")
+    again.end("weight sampling")
+    again.end("weight sampling")
+    assert scalars(tmp_path / "weight-sampling") == {"loss": [(2, 3.0), (4, 2.5)]}
+    again.record("other", 1, {"loss": 1.0})
+    assert not (tmp_path / "other").exists()
