@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import json
+import types
 
 from trueshot.cli.main import run
 
@@ -19,6 +21,9 @@ TINY = [
 ]
 
 
+DIGITS = ["search", "--data", "digits", "--device", "cpu"]
+
+
 def invoke(*arguments):
     """Return exit code, standard output and standard error of a command."""
     out, err = io.StringIO(), io.StringIO()
@@ -31,6 +36,9 @@ def sets(*values):
     return [word for value in values for word in ("--set", value)]
 
 
+TINY_SETS = sets(TINY_SPACE, *TINY)
+
+
 def refused(*arguments):
     """Return the error of a command, which must be one line, and exit code 2."""
     code, out, err = invoke(*arguments)
@@ -40,3 +48,17 @@ def refused(*arguments):
     assert not any(line.startswith("error:") or "Traceback" in line for line in before), err
     assert last.startswith("error: ")
     return last.removeprefix("error: ")
+
+
+_finished = []
+
+
+def finished_search(tmp_path_factory):
+    """Return a finished search of the digits, made once for all test files: directory, result and what was printed."""
+    if not _finished:
+        out = tmp_path_factory.mktemp("search") / "run"
+        command = [*DIGITS, "--max-madds", "100k", "--out", out, *TINY_SETS, *sets("data.max_images=400"), "--json"]
+        code, stdout, stderr = invoke(*command)
+        assert code == 0, stderr
+        _finished.append(types.SimpleNamespace(path=out, stdout=stdout, stderr=stderr, result=json.loads(stdout)))
+    return _finished[0]

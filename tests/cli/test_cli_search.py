@@ -4,12 +4,11 @@ import json
 import os
 import re
 import shutil
-import types
 
 import numpy as np
 import pytest
 import torch
-from cli_runs import TINY, TINY_SPACE, invoke, refused, sets
+from cli_runs import DIGITS, TINY, TINY_SETS, TINY_SPACE, finished_search, invoke, refused, sets
 from data_files_of_images import write_images, write_parquet_of
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -19,19 +18,10 @@ from trueshot.core.units import parse_count
 from trueshot.strategies import one_shot
 from trueshot.training.data.sources import DATA_VARIABLE
 
-DIGITS = ["search", "--data", "digits", "--device", "cpu"]
-TINY_SETS = sets(TINY_SPACE, *TINY)
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A finished search of the digits: its directory, standard output and standard error."""
-    out = tmp_path_factory.mktemp("search") / "run"
-    code, stdout, stderr = invoke(
-        *DIGITS, "--max-madds", "100k", "--out", out, *TINY_SETS, *sets("data.max_images=400"), "--json"
-    )
-    assert code == 0, stderr
-    return types.SimpleNamespace(path=out, stdout=stdout, stderr=stderr, result=json.loads(stdout))
+    return finished_search(tmp_path_factory)
 
 
 def test_json_is_one_object_and_progress_is_plain_lines(finished):

@@ -60,8 +60,8 @@ def test_scores_are_pure():
 
 def test_training_longer_fits_what_it_is_measured_on():
     recipe = Recipe(epochs=1, batch_size=8, lr=0.1)
-    fitted = Trial(Cycle(), batches(2, 8, 4), recipe, Streams(0), data="cycle", steps=60)
-    short = Trial(Cycle(), batches(2, 8, 4), recipe, Streams(0), data="cycle", steps=1)
+    fitted = Trial(Cycle(), batches(2, 8, 4), recipe, Streams(0), data="cycle", steps=60, metric="loss")
+    short = Trial(Cycle(), batches(2, 8, 4), recipe, Streams(0), data="cycle", steps=1, metric="loss")
     assert StandAlone(SPACE, fitted)(ARCHS[:1])[0] > StandAlone(SPACE, short)(ARCHS[:1])[0]
 
 

@@ -23,10 +23,9 @@ VALUES = {
 
 
 def merged(values, over):
-    both = {
-        key: merged(values.get(key, {}), value) if isinstance(value, dict) else value for key, value in over.items()
-    }
-    return {**values, **both}
+    """Return ``values`` with those of ``over``, mapping by mapping."""
+    deeper = {key: merged(values.get(key, {}), value) for key, value in over.items() if isinstance(value, dict)}
+    return {**values, **over, **deeper}
 
 
 def make_config(**over):

@@ -13,7 +13,7 @@ SIDES = {"digits": 8, "small-cpu": 32, "small-gpu": 32, "large-cpu": 224, "large
 @pytest.mark.parametrize(("side", "device", "name"), [(SIDES[n], "cuda" if "gpu" in n else "cpu", n) for n in SIDES])
 def test_every_preset_is_chosen_for_some_images_and_makes_its_spaces(side, device, name):
     assert choose_preset(side, device) == name
-    assert set(preset_names()) == set(SIDES)
+    assert set(SIDES) <= set(preset_names())
     spaces = read_preset(name)["spaces"]
     for kind in (Chain, Topology):
         arguments = {key: as_tuples(value) for key, value in spaces[kind.__name__.lower()].items()}
@@ -31,12 +31,8 @@ def test_the_preset_for_imagenet_is_the_paper():
 
 
 def test_sizes_at_the_borders():
-    assert [choose_preset(side, "cpu") for side in (16, 17, 96, 97)] == [
-        "digits",
-        "small-cpu",
-        "small-cpu",
-        "large-cpu",
-    ]
+    chosen = [choose_preset(side, "cpu") for side in (16, 17, 96, 97)]
+    assert chosen == ["digits", "small-cpu", "small-cpu", "large-cpu"]
 
 
 def test_mappings_merge_and_nothing_is_shared():

@@ -94,7 +94,7 @@ def test_one_sample_samples_nothing(tmp_path):
 
 
 def test_any_lost_snapshot_comes_back_as_it_was(tmp_path):
-    setup, _, files = made(tmp_path)
+    _, _, files = made(tmp_path)
     contents = [file.read_bytes() for file in files]
     for lost in ([0], [1], [2], [0, 2]):
         for index in lost:

@@ -96,9 +96,9 @@ class Setting:
 
 SETTINGS = {
     Scale.SMOKE: Setting(
-        space=Topology(nodes=(2, 2), widths=(8, 16), kernels=(3,), expansions=(1, 3), stem_stride=1, head_width=32),
+        space=Topology(nodes=(2, 2), widths=(24, 48), kernels=(3,), stem_stride=1, head_width=64),
         supernet=Recipe(epochs=1, batch_size=64, lr=0.5, final_lr=0.005, momentum=0.0, clip=5.0),
-        retraining=Recipe(epochs=2, batch_size=32, lr=0.1),
+        retraining=Recipe(epochs=1, batch_size=32, lr=0.1),
         samples=2,
         evolution=NSGA2Config(population=6, generations=2),
         recalibration=Recalibration(mode="reset", batches=1, batch_size=64),

@@ -1,0 +1,139 @@
+"""``report``, ``export`` and ``classify`` on a finished run of the digits."""
+
+import json
+import shutil
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from cli_runs import finished_search, invoke, refused
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from trueshot.core.files import read_json, write_json
+from trueshot.spaces.storage import load_network
+from trueshot.training.data.preprocessing import Preprocessing
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    return finished_search(tmp_path_factory)
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of the run, to be changed at will."""
+    return shutil.copytree(finished.path, tmp_path / "run")
+
+
+def digits(count=40):
+    pixels = np.rint(load_digits().images[:count] * (255 / 16)).astype(np.uint8)
+    return torch.from_numpy(pixels)[:, None]
+
+
+@torch.no_grad()
+def expected(folder, images):
+    loaded = load_network(folder)
+    return loaded.network(Preprocessing.from_dict(loaded.preprocessing).normalise(images)), loaded
+
+
+def test_report_writes_the_page_anew(run):
+    (run / "report.html").unlink()
+    code, stdout, stderr = invoke("report", run)
+    assert (code, stdout, stderr) == (0, f"{run / 'report.html'}\n", "")
+    page = (run / "report.html").read_text()
+    assert "best-1" in page
+    assert json.loads(invoke("report", run, "--json")[1])["report"] == str(run / "report.html")
+
+
+def test_export_onnx_computes_what_the_network_computes(run):
+    folder = run / "winners" / "best-1"
+    (folder / "model.onnx").unlink()
+    code, stdout, stderr = invoke("export", run, "--format", "onnx", "--json")
+    assert code == 0, stderr
+    told = json.loads(stdout)
+    assert told["format"] == "onnx"
+    assert 0 <= told["exported"]["best-1"] < 1e-4
+    images = digits()
+    logits, loaded = expected(folder, images)
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    normalised = Preprocessing.from_dict(loaded.preprocessing).normalise(images).numpy()
+    (found,) = session.run(["logits"], {"images": normalised})
+    np.testing.assert_allclose(found, logits.numpy(), atol=1e-4)
+
+
+def test_export_module_needs_nothing_of_the_search(run):
+    code, _, stderr = invoke("export", run, "--format", "module")
+    assert code == 0, stderr
+    folder = run / "winners" / "best-1"
+    images = digits()
+    logits, loaded = expected(folder, images)
+    program = torch.export.load(folder / "model.pt2").module()
+    torch.testing.assert_close(
+        program(Preprocessing.from_dict(loaded.preprocessing).normalise(images)), logits, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_classify_names_what_the_network_says(run, tmp_path):
+    files = []
+    for index, image in enumerate(digits(4)):
+        files.append(tmp_path / f"{index}.png")
+        Image.fromarray(image[0].numpy()).save(files[-1])
+    code, stdout, stderr = invoke("classify", run, *files, "--top", "2", "--json")
+    assert code == 0, stderr
+    told = json.loads(stdout)
+    assert told["network"] == "best-1"
+    logits, loaded = expected(run / "winners" / "best-1", digits(4))
+    probabilities = logits.softmax(dim=1)
+    for file, answer, row in zip(files, told["images"], probabilities, strict=True):
+        assert answer["image"] == str(file)
+        assert [entry["name"] for entry in answer["classes"]] == [loaded.classes[i] for i in row.topk(2).indices]
+        shares = [entry["probability"] for entry in answer["classes"]]
+        np.testing.assert_allclose(shares, row.topk(2).values, rtol=1e-4)
+    code, stdout, _ = invoke("classify", run, files[0], "--network", "random-1")
+    assert code == 0
+    assert stdout.startswith(f"{files[0]}: ")
+    code, stdout, _ = invoke("classify", run / "baselines" / "random-1", files[0], "--json")
+    assert json.loads(stdout)["network"] == "random-1"
+
+
+def test_classify_uses_the_winner_of_the_highest_score(run, tmp_path):
+    """Scores may be negated losses, all below zero, and repeats of a winner share its score."""
+    Image.fromarray(digits(1)[0, 0].numpy()).save(tmp_path / "a.png")
+    for name, score in (("best-2", -0.5), ("best-2-seed2", -0.5), ("best-1", -1.0)):
+        folder = run / "winners" / name
+        if not folder.exists():
+            shutil.copytree(run / "winners" / "best-1", folder)
+        meta = {key: value for key, value in read_json(folder / "architecture.json").items() if key != "version"}
+        write_json(folder / "architecture.json", {**meta, "name": name, "extra": {**meta["extra"], "score": score}})
+    assert json.loads(invoke("classify", run, tmp_path / "a.png", "--json")[1])["network"] == "best-2"
+
+
+def test_what_is_wrong_is_said(run, tmp_path):
+    image = tmp_path / "a.png"
+    Image.fromarray(digits(1)[0, 0].numpy()).save(image)
+    told = refused("classify", run, image, "--network", "best-9")
+    assert "has no network 'best-9': choose one of best-1, random-1" in told
+    for command in (["report", tmp_path / "no"], ["export", tmp_path / "no"]):
+        assert "holds no trueshot run (no config.json)" in refused(*command)
+    assert "has no winners" in refused("classify", tmp_path, image)
+    assert "--format" in refused("export", run, "--format", "pickle")
+    weights = run / "winners" / "best-1" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert "model.safetensors is corrupt" in refused("classify", run, image)
+    assert "model.safetensors is corrupt" in refused("export", run)
+
+
+def test_unfinished_runs_are_said(run):
+    (run / "result.json").unlink()
+    assert "--resume" in refused("report", run)
+    shutil.rmtree(run / "winners")
+    assert "has no winners yet: finish the search with --resume" in refused("export", run)
+
+
+def test_data_that_has_changed_is_said(run):
+    config = {key: value for key, value in read_json(run / "config.json").items() if key != "version"}
+    config["preprocessing"]["mean"] = [0.1]
+    write_json(run / "config.json", config)
+    assert "the data in digits has changed since" in refused("export", run)
