@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Version of the JSON objects; it grows when a key changes its meaning or goes away."""
+
+_WIDTH = 140
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 """The option ``--json``."""
@@ -25,4 +28,6 @@ def emit(result: dict[str, Any], *, as_json: bool, human: Callable[[Console], No
     else:
         from rich.console import Console
 
-        human(Console(highlight=False, soft_wrap=True))
+        # A file or a pipe has no width of its own; 80 columns would break the tables.
+        width = None if sys.stdout.isatty() else _WIDTH
+        human(Console(highlight=False, soft_wrap=True, width=width))
