@@ -14,6 +14,9 @@ import torch
 
 from trueshot.training.checkpoints import load_checkpoint
 
+# The first test waits for some twenty searches: half a minute on a core of its own, minutes on a busy one.
+pytestmark = pytest.mark.timeout(1800)
+
 SCHEDULE = [
     "space.arguments={nodes: [1, 2], widths: [8, 12], kernels: [3], head_width: 16}",
     "data.max_images=400",

@@ -16,7 +16,7 @@ from jaxtyping import Float64
 
 from trueshot.core.errors import CheckpointError, TrainingError
 from trueshot.core.observe import SILENT, Observer
-from trueshot.core.run import RunDirectory
+from trueshot.core.run import RunDirectory, read_log
 from trueshot.strategies.setup import Setup
 from trueshot.strategies.weights import sample_weights, supernet_batches
 from trueshot.studies import stnas_ablation as shared
@@ -48,12 +48,14 @@ def run(
     details: dict[str, object] = {}
     notes = [
         f"Step size {ablation.setting.supernet.final_lr:g} (the last of the training), one data epoch between samples,"
-        f" {ablation.setting.samples} samples with the trained weights as the first; {len(archs)} architectures."
+        f" {ablation.setting.samples} samples with the trained weights as the first; {len(archs)} architectures.",
+        "Intervals over samples and over pairs of samples are too narrow: neighbours are not independent.",
+        "Cosine of successive weight moves: independent samples give -0.5, a free random walk 0, steady drift 1.",
     ]
     for told, temperature in _TEMPERATURES.items():
         setup = at_temperature(trained.setup, temperature)
         try:
-            files = sample(trained, setup)
+            files = sample(ablation, trained, setup)
             scores = np.stack([ablation.scores(trained, file, archs) for file in files])
         except (TrainingError, CheckpointError) as error:
             notes.append(f"Temperature {told}: sampling broke the weights ({error}).")
@@ -91,10 +93,12 @@ def at_temperature(setup: Setup, temperature: float | None) -> Setup:
     )
 
 
-def sample(trained: shared.Trained, setup: Setup) -> list[Path]:
+def sample(ablation: shared.Ablation, trained: shared.Trained, setup: Setup) -> list[Path]:
     """Sample from the trained weights on; the supernet has them in place again before and after."""
     trained.supernet.load_state_dict(load_snapshot(trained.last[-1]))
     files = sample_weights(setup, trained.supernet, supernet_batches(setup))
+    history = read_log(setup.run.log("sgld"))
+    ablation.work.count(str(setup.run.path), history[-1]["seconds"] if history else 0.0)
     trained.supernet.load_state_dict(load_snapshot(trained.last[-1]))
     return files
 
@@ -148,7 +152,7 @@ def _rows(
                 what=f"{what}, distance {distance}",
                 metric="tau of their scores",
                 values=tuple(pairs),
-                note=f"weights {distances[distance - 1]:.2g} apart; overlapping pairs, so the interval is too narrow",
+                note=f"weights {distances[distance - 1]:.2g} apart",
                 figures={"relative_distance": distances[distance - 1]},
             )
         )
@@ -170,7 +174,6 @@ def _rows(
                 what=f"{what}, next move",
                 metric="cosine of weight moves",
                 values=(cosines[1],),
-                note="independent samples give -0.5, a free random walk 0, steady drift 1",
             )
         )
     return rows

@@ -51,7 +51,7 @@ def run(
     scores: dict[str, list[Float64[np.ndarray, "n"]]] = {name: [] for name in _EXPECTATIONS}
     for repeat in range(_REPEATS[scale]):
         trained = ablation.supernet("matched", repeat)
-        files = sample(trained, at_temperature(trained.setup, None))
+        files = sample(ablation, trained, at_temperature(trained.setup, None))
         last = [ablation.scores(trained, file, archs) for file in trained.last[-_CHECKPOINTS:]]
         taus["Single checkpoint"].append(float(np.median([shared.tau(values, truth) for values in last])))
         for name, expectation in _EXPECTATIONS.items():
