@@ -108,7 +108,7 @@ def test_clones_start_with_the_momentum_of_their_source():
             assert torch.equal(task.supernet.state_dict()[name], value)
 
 
-@pytest.mark.parametrize("stop", [SPLIT - 1, SPLIT, SPLIT + 1, STEPS - 1])
+@pytest.mark.parametrize("stop", [SPLIT, SPLIT + 1])
 @pytest.mark.parametrize(
     ("space", "sharing"),
     [
