@@ -110,7 +110,7 @@ def test_the_supernet_is_left_as_it_was_by_an_error(recalibration):
             raise KeyboardInterrupt
 
     evaluator = one_shot(supernet, recalibration)
-    handle = supernet.register_forward_pre_hook(fail)
+    handle = supernet.body.head.register_forward_pre_hook(fail)
     with pytest.raises(KeyboardInterrupt):
         evaluator(ARCHS)
     handle.remove()

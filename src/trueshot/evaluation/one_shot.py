@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Literal, final
 
@@ -16,9 +16,14 @@ from trueshot.core.errors import DataError, TrainingError
 from trueshot.evaluation.fingerprint import fingerprint
 from trueshot.evaluation.modes import evaluating
 from trueshot.evaluation.recalibration import RUNNING, Batch, Recalibration, Statistics
+from trueshot.evaluation.sweep import MEMORY, Row, Sweep, widest
 from trueshot.sharing import Supernet
+from trueshot.spaces.skeletons import Stepwise
 
 Metric = Literal["accuracy", "loss"]
+
+_VALUES = 8
+"""Work is shared where so many values of a node fit in memory."""
 
 
 @final
@@ -27,7 +32,8 @@ class OneShot:
 
     Scores are the accuracy in [0, 1] or the negated mean cross-entropy in nats. They follow the weights that the
     supernet has when it is called, and leave weights, running statistics and modes of its modules as they were; dropout
-    is off throughout. All batches are read once, when the evaluator is made, and kept on their device.
+    is off throughout. All batches are read once, when the evaluator is made, and kept on their device. What several
+    architectures of a call have in common is computed once (:mod:`trueshot.evaluation.sweep`).
 
     Args:
         supernet: the shared weights.
@@ -85,7 +91,7 @@ class OneShot:
         autocast = torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
         with evaluating(self.supernet), torch.inference_mode(), autocast:
             # Scores are read off the device once, so that it never waits between architectures.
-            totals, finite = (torch.stack(parts).cpu() for parts in zip(*map(self._score, rows), strict=True))
+            totals, finite = (torch.stack(parts).cpu() for parts in zip(*self._scores(rows), strict=True))
         if not finite.all():
             first = int(finite.int().argmin())
             raise TrainingError(
@@ -95,17 +101,56 @@ class OneShot:
             )
         return totals.double().numpy() / self._images
 
-    def _score(self, row: UInt8[np.ndarray, " decisions"]) -> tuple[Tensor, Tensor]:
-        """Return the score summed over the images, and whether all logits are finite."""
-        arch = tuple(map(int, row))
-        totals, finite = [], []
-        norms = self.supernet.active(arch).norms
-        with self._statistics.recalibrated(norms, self.calibration, lambda images: self.supernet(images, arch)):
-            for images, labels in self.validation:
-                logits = self.supernet(images, arch).float()
-                finite.append(logits.isfinite().all())
-                if self.metric == "accuracy":
-                    totals.append((logits.argmax(dim=1) == labels).sum())
-                else:
-                    totals.append(-F.cross_entropy(logits, labels, reduction="sum"))
-        return torch.stack(totals).sum(), torch.stack(finite).all()
+    def _scores(self, archs: UInt8[np.ndarray, "n decisions"]) -> list[tuple[Tensor, Tensor]]:
+        """Return for each architecture the score summed over the images, and whether all logits are finite."""
+        rows: list[Row] = [tuple(row) for row in archs.tolist()]
+        parts: list[list[tuple[Tensor, Tensor]]] = [[] for _ in rows]
+        groups = self._groups(rows)
+        for batches in groups:
+            images = [images for images, _ in batches]
+            sweep = Sweep(self.supernet, self.calibration, images, self._statistics, self._memory)
+            for positions, outputs in sweep(rows):
+                found = [self._measure(logits, labels) for logits, (_, labels) in zip(outputs, batches, strict=True)]
+                for position in positions:
+                    parts[position].extend(found)
+        if not groups:
+            parts = [self._alone(row) for row in rows]
+        return [
+            (torch.stack(totals).sum(), torch.stack(finite).all())
+            for totals, finite in (zip(*part, strict=True) for part in parts)
+        ]
+
+    def _groups(self, rows: Sequence[Row]) -> list[list[Batch]]:
+        """Return the validation batches in groups that fit in memory together; none where sharing is of no use."""
+        if len(rows) < 2 or not isinstance(self.supernet.body, Stepwise):
+            return []
+        images = self.validation[0][0]
+        room = self._memory // (_VALUES * widest(self.supernet, rows[0], images))
+        if self.calibration and len(torch.cat(self.calibration)) + self._images > room:
+            return []
+        groups: list[list[Batch]] = []
+        for batch in self.validation:
+            if groups and sum(len(labels) for _, labels in (*groups[-1], batch)) <= room:
+                groups[-1].append(batch)
+            else:
+                groups.append([batch])
+        return groups
+
+    @property
+    def _memory(self) -> int:
+        device = self.validation[0][0].device
+        return torch.cuda.mem_get_info(device)[0] // 4 if device.type == "cuda" else MEMORY
+
+    def _alone(self, row: Row) -> list[tuple[Tensor, Tensor]]:
+        """Score one architecture batch by batch."""
+        norms = self.supernet.active(row).norms
+        with self._statistics.recalibrated(norms, self.calibration, lambda images: self.supernet(images, row)):
+            return [self._measure(self.supernet(images, row), labels) for images, labels in self.validation]
+
+    def _measure(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = logits.float()
+        if self.metric == "accuracy":
+            total = (logits.argmax(dim=1) == labels).sum()
+        else:
+            total = -F.cross_entropy(logits, labels, reduction="sum")
+        return total, logits.isfinite().all()

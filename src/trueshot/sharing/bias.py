@@ -107,7 +107,7 @@ class BiasTable(nn.Module):
 
     def __init__(self, combination: Combination, channels: int, *, weight_decay: bool = True) -> None:
         super().__init__()
-        self.combination, self.weight_decay = combination, weight_decay
+        self.combination, self.genes, self.weight_decay = combination, combination.genes, weight_decay
         self.vectors = nn.Parameter(torch.zeros(*combination.sizes, 1, channels, 1, 1))
 
     def forward(self, arch: Sequence[int]) -> Tensor:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast, final
+from collections.abc import Hashable, Sequence
+from typing import Protocol, cast, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from trueshot.sharing.supernet import Active, Shared
+from trueshot.sharing.supernet import Active, Recognisable, Shared
 from trueshot.spaces.site import MayBeAbsent
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A vector that says which decisions it depends on."""
+
+    @property
+    def genes(self) -> tuple[int, ...]:
+        """Positions in the architecture."""
 
 
 @final
@@ -39,6 +48,12 @@ class Conditioned(nn.Module):
         vector = self.vector(arch).to(x.dtype)
         output: Tensor = self.inner(x * vector if self.multiply else x + vector, arch)
         return output
+
+    def function(self, arch: Sequence[int]) -> Hashable:
+        """Return what tells the function that the site computes from others."""
+        if not (isinstance(self.inner, Recognisable) and isinstance(self.vector, Reads)):
+            return id(self), *arch
+        return id(self), self.inner.function(arch), *(arch[gene] for gene in self.vector.genes)
 
     def absent(self, arch: Sequence[int]) -> bool:
         """Return whether the architecture has no connection here."""

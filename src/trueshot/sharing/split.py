@@ -6,7 +6,7 @@ Source: Laube and Zell, "Inter-choice dependent super-network weights", section 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast, final
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trueshot.sharing.priors import Combination, Previous, Priors
-from trueshot.sharing.supernet import Active, Shared, Sharing, single_path
+from trueshot.sharing.supernet import Active, Recognisable, Shared, Sharing, single_path
 from trueshot.spaces import Site, Space
 from trueshot.spaces.site import MayBeAbsent
 
@@ -123,6 +123,11 @@ class SplitPath(nn.Module):
             memory = torch.zeros(1 + before.count, dtype=torch.long)
             memory[1] = 1
             self.register_buffer("memory", memory)
+
+    def function(self, arch: Sequence[int]) -> Hashable:
+        """Return what tells the function that the site computes from others."""
+        selected = self._selected(arch)
+        return selected.function(arch) if isinstance(selected, Recognisable) else (id(self), *arch)
 
     def grow(self) -> None:
         """Copy the weights for every other combination; does nothing when that is done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -44,6 +44,40 @@ class Shared(Protocol):
 
     def chosen(self, arch: Sequence[int]) -> nn.Module | None:
         """Return the module that computes the same as ``self(x, arch)`` on its own, or ``None`` for no connection."""
+
+
+@runtime_checkable
+class Recognisable(Protocol):
+    """A shared module that says which function it computes, so that work on equal functions is done once."""
+
+    def function(self, arch: Sequence[int]) -> Hashable:
+        """Return a value that is equal only for equal functions with the same weights, :data:`IDENTITY` for that."""
+
+
+IDENTITY = "identity"
+
+_BUILT_IN = "torch.nn.modules."
+
+
+def weight_free(module: nn.Module | None) -> str | None:
+    """Return a text that is equal for equal functions where a module has no state, else ``None``.
+
+    Only PyTorch's own modules are told apart by it, all of whose settings are public attributes.
+    """
+    if module is None:
+        return "none"
+    inner = [part for part in module.modules() if type(part) not in (nn.Sequential, nn.Identity)]
+    stateful = next(iter(module.state_dict()), None) is not None
+    if stateful or not all(type(part).__module__.startswith(_BUILT_IN) for part in inner):
+        return None
+    settings = [
+        (
+            type(part).__name__,
+            {name: value for name, value in sorted(vars(part).items()) if name[0] != "_"} | {"training": None},
+        )
+        for part in inner
+    ]
+    return repr(settings) if inner else IDENTITY
 
 
 Sharing = Callable[[Space], Callable[[Site], nn.Module]]
@@ -127,6 +161,7 @@ class SinglePath(nn.Module):
         self.candidates = nn.ModuleList(module for module in built if module is not None)
         self._by_option: tuple[nn.Module | None, ...] = tuple(built)
         self._active = tuple(Active.of([] if module is None else [module]) for module in built)
+        self._weight_free = tuple(weight_free(module) for module in built)
 
     def forward(self, x: Tensor, arch: Sequence[int]) -> Tensor | None:
         """Run the chosen candidate; ``None`` where the architecture has no connection here."""
@@ -140,6 +175,11 @@ class SinglePath(nn.Module):
     def active(self, arch: Sequence[int]) -> Active:
         """Return what the chosen candidate holds."""
         return self._active[arch[self.gene]]
+
+    def function(self, arch: Sequence[int]) -> Hashable:
+        """Return what tells the function that the chosen candidate computes from others."""
+        option = arch[self.gene]
+        return self._weight_free[option] or (id(self), option)
 
     def chosen(self, arch: Sequence[int]) -> nn.Module | None:
         """Return the chosen candidate."""
