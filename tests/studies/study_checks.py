@@ -43,8 +43,8 @@ def check_smoke(name: str, out, monkeypatch) -> StudyResult:
     assert content["version"] == 1
     assert content["environment"]["torch"] == torch.__version__
     assert {row["what"] for row in content["rows"]} == {row.what for row in result.rows}
-    monkeypatch.setattr("trueshot.training.standalone.NetworkTask.step", _refuse)
-    monkeypatch.setattr("trueshot.training.supernet.SupernetTask.step", _refuse)
+    monkeypatch.setattr("trueshot.training.standalone.NetworkTask.step", refuse)
+    monkeypatch.setattr("trueshot.training.supernet.SupernetTask.step", refuse)
     again = run_smoke(name, out)
     assert figures(again) == figures(result)
     assert again.trained_seconds == result.trained_seconds
@@ -60,5 +60,5 @@ def row(result: StudyResult, what: str, metric: str | None = None) -> Row:
     return found
 
 
-def _refuse(*_: object) -> None:
+def refuse(*_: object) -> None:
     raise Refused("trained again what was there")

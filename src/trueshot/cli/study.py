@@ -85,4 +85,4 @@ def _scale(name: str) -> Scale:
 
 def _show_list(console: Console, titles: dict[str, str]) -> None:
     for name, title in titles.items():
-        console.print(f"{name:<16} {title}")
+        console.print(f"{name:<22} {title}")

@@ -33,7 +33,7 @@ def step_options(config: SupernetConfig, steps_per_epoch: int) -> StepOptions:
     """
     epoch = config.sharing.epoch
     at = None if epoch is None else split_step(epoch, config.recipe.epochs, steps_per_epoch)
-    return StepOptions(averaging=config.sampler.averaging, split_at=at)
+    return StepOptions(averaging=config.sampler.averaging, split_at=at, dropout=config.recipe.dropout)
 
 
 def load_weights(supernet: Supernet, snapshot: Path) -> None:

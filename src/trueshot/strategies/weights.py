@@ -32,7 +32,7 @@ from trueshot.training.checkpoints import load_checkpoint
 from trueshot.training.data.batches import Batches, train_batches
 from trueshot.training.distillation import Distillation, DistillationConfig
 from trueshot.training.loop import Plan, train
-from trueshot.training.recipe import cosine, decay_groups, make_sgd
+from trueshot.training.recipe import decay_groups, make_schedule, make_sgd
 from trueshot.training.sgld import SGLD, load_snapshot, save_snapshot
 from trueshot.training.standalone import build
 from trueshot.training.supernet import Loss, StepOptions, SupernetTask
@@ -120,7 +120,7 @@ def train_supernet(
         supernet,
         make_sampler(setup.space, config.sampler, setup.config.budget),
         optimizer,
-        cosine(optimizer, recipe, batches.steps_per_epoch),
+        make_schedule(optimizer, recipe, batches.steps_per_epoch),
         _loss(setup),
         recipe.clip,
         setup.streams.child("supernet-training"),
@@ -164,7 +164,7 @@ def sample_weights(setup: Setup, supernet: Supernet, batches: Batches) -> list[P
         _loss(setup),
         recipe.clip,
         setup.streams.child("weight-sampling"),
-        StepOptions(averaging=setup.config.supernet.sampler.averaging),
+        StepOptions(averaging=setup.config.supernet.sampler.averaging, dropout=recipe.dropout),
     )
     plan = Plan(
         phase="weight sampling",

@@ -11,7 +11,7 @@ from torch import nn
 
 from trueshot.core.random import Streams
 from trueshot.sampling import Sampler
-from trueshot.sharing import Supernet, single_path
+from trueshot.sharing import Sharing, Supernet, single_path
 from trueshot.spaces import Space
 from trueshot.studies.images import Images
 from trueshot.studies.result import Estimate, Part, Scale
@@ -40,16 +40,32 @@ def network_seconds(make: Callable[[], nn.Module], images: Images, recipe: Recip
     return _per_image(task.step, images, recipe.batch_size, device)
 
 
-def supernet_seconds(space: Space, sampler: Sampler, images: Images, recipe: Recipe, device: torch.device) -> float:
-    """Return the seconds that training a supernet takes for each image."""
-    supernet = _supernet(space, device)
+def supernet_seconds(
+    space: Space,
+    sampler: Sampler,
+    images: Images,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    sharing: Sharing = single_path,
+) -> float:
+    """Return the seconds that training a supernet takes for each image; weights to be split are not split yet."""
+    supernet = _supernet(space, sharing, device)
     task = SupernetTask(supernet, sampler, make_sgd(supernet, recipe), None, Loss(), recipe.clip, Streams(0))
     return _per_image(task.step, images, recipe.batch_size, device)
 
 
-def scoring_seconds(space: Space, sampler: Sampler, images: Images, batch: int, device: torch.device) -> float:
+def scoring_seconds(
+    space: Space,
+    sampler: Sampler,
+    images: Images,
+    batch: int,
+    device: torch.device,
+    *,
+    sharing: Sharing = single_path,
+) -> float:
     """Return the seconds that a sampled architecture of a supernet takes for each image it is run on."""
-    supernet = _supernet(space, device).eval()
+    supernet = _supernet(space, sharing, device).eval()
     archs = sampler.sample(_STEPS + 1, Streams(0).numpy("cost"))
 
     def score(index: int, pixels: torch.Tensor, labels: torch.Tensor) -> None:
@@ -59,8 +75,8 @@ def scoring_seconds(space: Space, sampler: Sampler, images: Images, batch: int, 
     return _per_image(score, images, batch, device)
 
 
-def _supernet(space: Space, device: torch.device) -> Supernet:
-    supernet = build(lambda: Supernet(space, single_path), Streams(0), device)
+def _supernet(space: Space, sharing: Sharing, device: torch.device) -> Supernet:
+    supernet = build(lambda: Supernet(space, sharing), Streams(0), device)
     assert isinstance(supernet, Supernet)
     return supernet
 

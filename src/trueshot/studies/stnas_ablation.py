@@ -14,19 +14,13 @@ import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
 
-from trueshot.core.cache import EvaluationCache
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
-from trueshot.core.run import RunDirectory
-from trueshot.criteria.bootstrap import Interval, bootstrap
-from trueshot.criteria.correlation import kendall_tau
 from trueshot.evaluation.expectation import single_checkpoint
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.recalibration import Recalibration
 from trueshot.evaluation.weights import Weights
-from trueshot.evaluation.wrappers import Cached
 from trueshot.sampling import Matched, expected_parts
-from trueshot.sharing import Supernet
 from trueshot.spaces import Topology
 from trueshot.spaces.description import describe
 from trueshot.strategies.config import (
@@ -38,14 +32,14 @@ from trueshot.strategies.config import (
     WeightSamplingConfig,
 )
 from trueshot.strategies.scoring import make_one_shot
-from trueshot.strategies.setup import Setup
-from trueshot.strategies.weights import make_supernet, supernet_batches, train_supernet
 from trueshot.studies.cost import network_seconds, scoring_seconds, supernet_seconds
 from trueshot.studies.images import IMAGES
 from trueshot.studies.result import Part, Scale
+from trueshot.studies.supernets import Trained, ask, train_kept
+from trueshot.studies.supernets import tau as tau
+from trueshot.studies.supernets import tau_interval as tau_interval
 from trueshot.studies.workspace import Network, Workspace
 from trueshot.training.recipe import Recipe
-from trueshot.training.sgld import save_snapshot
 
 FOLDER = "stnas-ablation"
 
@@ -118,15 +112,6 @@ SETTINGS = {
     ),
 }
 """The paper's own values at its scale but for the length of the fine-tuning, which is not published."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A trained supernet: its setup, its final weights in place, and snapshots of the last epochs, oldest first."""
-
-    setup: Setup
-    supernet: Supernet
-    last: tuple[Path, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,23 +201,16 @@ class Ablation:
             evaluation=evaluation,
             retraining=RetrainConfig(recipe=setting.truth),
         )
-        identity = work.identity("supernet", describe(self.space), config.supernet, config.seed, setting.last)
-        run = RunDirectory(work.out / "supernets" / f"{name}-{repeat}-{identity[:12]}")
-        setup = Setup(
-            config=config, space=self.space, dataset=work.dataset, run=run, device=work.device, observer=work.observer
-        )
-        supernet = make_supernet(setup)
         first = recipe.epochs - setting.last
-        files = {epoch: run.checkpoint(f"epoch-{epoch:03d}") for epoch in range(first + 1, recipe.epochs + 1)}
-
-        def keep(epoch: int) -> None:
-            if epoch in files:
-                save_snapshot(files[epoch], supernet.state_dict())
-
-        work.observer.say(f"supernet {name}, repetition {repeat + 1}")
-        history = train_supernet(setup, supernet, supernet_batches(setup), on_epoch=keep)
-        work.count(run.path.name, history[-1]["seconds"])
-        return Trained(setup=setup, supernet=supernet, last=tuple(files.values()))
+        return train_kept(
+            work,
+            self.space,
+            config,
+            name=name,
+            repeat=repeat,
+            marks=range(first + 1, recipe.epochs + 1),
+            key=setting.last,
+        )
 
     def scores(
         self, trained: Trained, weights: Weights, archs: UInt8[np.ndarray, "n decisions"]
@@ -242,24 +220,7 @@ class Ablation:
 
     def ask(self, evaluator: Evaluator, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
         """Return what an evaluator says, each answer asked for once in the life of the directory."""
-        with EvaluationCache(self.work.out / "evaluations.parquet") as cache:
-            return Cached(evaluator, cache)(archs)
-
-
-def tau(scores: Float64[np.ndarray, " n"], truth: Float64[np.ndarray, " n"]) -> float:
-    """Return Kendall's tau of scores with the truth; scores that are all equal rank nothing, which counts as 0."""
-    if min(np.ptp(scores), np.ptp(truth)) == 0:
-        return 0.0
-    return kendall_tau(predicted=scores, true=truth)
-
-
-def tau_interval(
-    scores: Float64[np.ndarray, " n"], truth: Float64[np.ndarray, " n"], streams: Streams
-) -> Interval | None:
-    """Return the bootstrap interval of :func:`tau` over the choice of architectures, ``None`` where undefined."""
-    if min(np.ptp(scores), np.ptp(truth)) == 0:
-        return None
-    return bootstrap(kendall_tau, predicted=scores, true=truth, generator=streams.numpy("bootstrap"))
+        return ask(self.work.out / "evaluations.parquet", evaluator, archs)
 
 
 def supernet_part(scale: Scale, device: torch.device, count: int, *, epochs: int | None = None) -> Part:

@@ -111,7 +111,8 @@ class Workspace:
         """Train a network, or take up its training, and measure it on the test images.
 
         Returns:
-            ``top1`` (fraction), ``loss``, ``n`` (test images), ``params``, ``madds``, ``steps``, ``seconds``.
+            ``top1`` (fraction), ``loss``, ``n`` (test images), ``train_top1`` (on the training batches of the last
+            epoch), ``params``, ``madds``, ``steps``, ``seconds``.
         """
         identity = self.identity("network", network.key, network.recipe, network.everything, network.repeat, self.seed)
         checkpoint = self.out / "checkpoints" / f"{network.name}-{identity[:12]}.ckpt"
@@ -143,6 +144,7 @@ class Workspace:
             "top1": accuracy.top1,
             "loss": accuracy.loss,
             "n": accuracy.n,
+            "train_top1": history[-1]["accuracy"],
             "params": count_params(module),
             "madds": count_madds(module, shape),
             "steps": steps,

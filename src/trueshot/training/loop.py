@@ -18,6 +18,7 @@ from trueshot.core.files import write_text
 from trueshot.core.observe import SILENT, Observer
 from trueshot.training.checkpoints import load_checkpoint, save_checkpoint
 from trueshot.training.data.batches import Batches
+from trueshot.training.recipe import WatchesLoss
 
 
 @runtime_checkable
@@ -110,6 +111,7 @@ def train(
         TrainingError: when the loss is not finite, naming the step and what it trained.
     """
     progress = _resume(task, plan)
+    _tell(task, progress)
     observer.begin(plan.phase, plan.steps, progress.step, "step")
     clock = saved = time.monotonic()
     pending: _Pending | None = None
@@ -129,6 +131,7 @@ def train(
         if ends_epoch:
             progress.seconds, clock = progress.seconds + time.monotonic() - clock, time.monotonic()
             row = progress.close_epoch(task.learning_rate)
+            _tell(task, progress)
             observer.record(plan.phase, progress.step, row)
             if on_epoch is not None:
                 on_epoch(len(progress.history))
@@ -139,6 +142,19 @@ def train(
     _write_log(plan, progress.history)
     observer.end(plan.phase)
     return progress.history
+
+
+@runtime_checkable
+class _Scheduled(Protocol):
+    """A task with a learning rate schedule."""
+
+    schedule: object
+
+
+def _tell(task: Task, progress: _Progress) -> None:
+    """Let a schedule that goes by the loss know of the epochs so far."""
+    if isinstance(task, _Scheduled) and isinstance(task.schedule, WatchesLoss):
+        task.schedule.watch([row["loss"] for row in progress.history])
 
 
 class _Pending(NamedTuple):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -13,21 +14,47 @@ from torch import Tensor, nn
 
 from trueshot.core.errors import ConfigError
 
+_GAIN = 1e-4
+"""Relative gain below which a loss counts as no better."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plateau:
+    """A learning rate that falls whenever the training loss no longer does (PyTorch's ReduceLROnPlateau).
+
+    Attributes:
+        factor: the learning rate is multiplied by, above 0 and below 1.
+        patience: complete epochs without a new least mean training loss that are borne; after one more the rate falls.
+    """
+
+    factor: float = 0.5
+    patience: int = 30
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name, right in {"factor": 0 < self.factor < 1, "patience": self.patience >= 0}.items():
+            if not right:
+                raise ConfigError(f"training option plateau.{name} = {getattr(self, name)} is out of range")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Stochastic gradient descent with a cosine learning rate, and what regularises it.
+    """Stochastic gradient descent with a falling learning rate, and what regularises it.
 
     Attributes:
         epochs: passes over the training images.
         batch_size: images in a step.
         lr: learning rate at the start; ``final_lr`` at the end; ``warmup_epochs`` of linear rise before.
+        plateau: the rate falls in steps, by the training loss, down to ``final_lr`` at the least and without a warm-up;
+            ``None`` for a cosine.
         momentum: of SGD; ``nesterov`` as in PyTorch.
         weight_decay: on convolution and linear weights, not on norms and biases.
         label_smoothing: probability mass spread over the other classes.
         clip: bound on the gradient norm, ``None`` for none.
         ema_decay: decay of the averaged weights that are used at the end, ``None`` for the last weights. It is warmed
             up as ``min(ema_decay, (1 + step) / (10 + step))``.
+        dropout: probability of each feature in front of the classifier to be dropped in training, in supernets and
+            networks alike.
     """
 
     epochs: int
@@ -41,6 +68,8 @@ class Recipe:
     label_smoothing: float = 0.0
     clip: float | None = None
     ema_decay: float | None = None
+    plateau: Plateau | None = None
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -55,12 +84,17 @@ class Recipe:
             "label_smoothing": 0 <= self.label_smoothing < 1,
             "clip": self.clip is None or self.clip > 0,
             "ema_decay": self.ema_decay is None or 0 < self.ema_decay < 1,
+            "dropout": 0 <= self.dropout < 1,
         }
         for name, right in checks.items():
             if not right:
                 raise ConfigError(f"training option {name} = {getattr(self, name)} is out of range")
         if self.nesterov and self.momentum == 0:
             raise ConfigError("training option nesterov needs a momentum above 0")
+        if self.plateau is not None and self.warmup_epochs > 0:
+            raise ConfigError(
+                "training option warmup_epochs goes with a cosine, not with plateau: set one of them only"
+            )
 
 
 @runtime_checkable
@@ -92,6 +126,29 @@ def make_sgd(module: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     return torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=recipe.nesterov, foreach=True)
 
 
+@runtime_checkable
+class Schedule(Protocol):
+    """Sets the learning rate of an optimizer."""
+
+    def step_update(self, num_updates: int) -> object:
+        """Set the learning rate of step ``num_updates``, counted from 0."""
+
+
+@runtime_checkable
+class WatchesLoss(Protocol):
+    """A schedule that goes by the training loss; the loop tells it after each epoch, and after a resume."""
+
+    def watch(self, losses: Sequence[float]) -> None:
+        """Take the mean losses of all complete epochs so far, oldest first."""
+
+
+def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps_per_epoch: int) -> Schedule:
+    """Return the schedule that the recipe asks for."""
+    if recipe.plateau is not None:
+        return PlateauSchedule(optimizer, recipe.plateau, lr=recipe.lr, least=recipe.final_lr)
+    return cosine(optimizer, recipe, steps_per_epoch)
+
+
 def cosine(optimizer: torch.optim.Optimizer, recipe: Recipe, steps_per_epoch: int) -> CosineLRScheduler:
     """Return timm's cosine schedule in steps: a pure function of the step, so that nothing of it need be saved."""
     return CosineLRScheduler(
@@ -104,13 +161,44 @@ def cosine(optimizer: torch.optim.Optimizer, recipe: Recipe, steps_per_epoch: in
     )
 
 
+class PlateauSchedule:
+    """The learning rate of :class:`Plateau`: a pure function of the losses so far, so that nothing of it is saved.
+
+    Args:
+        optimizer: whose rate is set.
+        plateau: when it falls, and how far.
+        lr: at the start.
+        least: it falls no further.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, plateau: Plateau, *, lr: float, least: float = 0.0) -> None:
+        self.optimizer, self.plateau, self.lr, self.least = optimizer, plateau, lr, least
+        self.rate = lr
+
+    def watch(self, losses: Sequence[float]) -> None:
+        """Find the rate after epochs of these mean losses."""
+        rate, best, waited = self.lr, math.inf, 0
+        for loss in losses:
+            # A gain below a ten-thousandth is none, as PyTorch has it.
+            better = loss < best * (1 - _GAIN)
+            best, waited = (loss, 0) if better else (best, waited + 1)
+            if waited > self.plateau.patience:
+                rate, waited = max(rate * self.plateau.factor, self.least), 0
+        self.rate = rate
+
+    def step_update(self, num_updates: int) -> None:
+        """Set the rate, whichever step it is."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+
+
 def clip_gradients(parameters: Iterable[Tensor], bound: float | None) -> None:
     """Scale the gradients down, in place, so that their norm is at most ``bound``."""
     if bound is not None:
         torch.nn.utils.clip_grad_norm_(parameters, bound, foreach=True)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, scheduler: CosineLRScheduler | None, step: int) -> float:
+def set_learning_rate(optimizer: torch.optim.Optimizer, scheduler: Schedule | None, step: int) -> float:
     """Set the learning rate of ``step`` and return it."""
     if scheduler is not None:
         scheduler.step_update(step)

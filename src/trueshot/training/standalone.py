@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from timm.scheduler import CosineLRScheduler
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
+from trueshot.training.dropout import ClassifierDropout
 from trueshot.training.loop import Batches, Plan, count_correct, train
-from trueshot.training.recipe import Recipe, clip_gradients, cosine, make_sgd, set_learning_rate
+from trueshot.training.recipe import Recipe, Schedule, clip_gradients, make_schedule, make_sgd, set_learning_rate
 from trueshot.training.supernet import Loss
 
 
@@ -25,7 +25,7 @@ class NetworkTask:
         network: nn.Module,
         recipe: Recipe,
         optimizer: torch.optim.Optimizer,
-        schedule: CosineLRScheduler | None,
+        schedule: Schedule | None,
         loss: Loss,
         streams: Streams,
     ) -> None:
@@ -35,6 +35,7 @@ class NetworkTask:
         self.average = None if recipe.ema_decay is None else ModelEmaV3(network, decay=recipe.ema_decay, foreach=True)
         self._autocast = next(network.parameters()).device.type == "cuda"
         # The global stream is forked only for networks that draw from it: forking costs as much as a small layer.
+        self._dropout = ClassifierDropout(network, recipe.dropout, streams)
         self._draws = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
 
     def step(self, index: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,10 +44,11 @@ class NetworkTask:
             self.network.train()
         self.learning_rate = set_learning_rate(self.optimizer, self.schedule, index)
         if self._draws:
-            with self.streams.forked("dropout", index):
+            with self.streams.forked("dropout", index), self._dropout(index):
                 logits = self._forward(images)
         else:
-            logits = self._forward(images)
+            with self._dropout(index):
+                logits = self._forward(images)
         loss = self.loss(logits, labels, images)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -114,6 +116,7 @@ def train_network(
     plan = plan or Plan(phase="network", steps=recipe.epochs * batches.steps_per_epoch)
     loss = loss or Loss(label_smoothing=recipe.label_smoothing)
     optimizer = make_sgd(network, recipe)
-    task = NetworkTask(network, recipe, optimizer, cosine(optimizer, recipe, batches.steps_per_epoch), loss, streams)
+    schedule = make_schedule(optimizer, recipe, batches.steps_per_epoch)
+    task = NetworkTask(network, recipe, optimizer, schedule, loss, streams)
     history = train(task, batches, plan, observer=observer)
     return (network if task.average is None else task.average.module).eval(), history

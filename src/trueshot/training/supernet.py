@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from timm.scheduler import CosineLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,8 +18,9 @@ from trueshot.core.random import Streams
 from trueshot.sampling import Remembers, Sampler
 from trueshot.sharing import Supernet, can_split, clones, split, splits_lazily
 from trueshot.training.distillation import Distillation
+from trueshot.training.dropout import ClassifierDropout
 from trueshot.training.loop import count_correct
-from trueshot.training.recipe import clip_gradients, set_learning_rate
+from trueshot.training.recipe import Schedule, clip_gradients, set_learning_rate
 from trueshot.training.sgld import SGLD
 from trueshot.training.splitting import adopt
 
@@ -51,10 +51,12 @@ class StepOptions:
         averaging: a weight's gradient is the sum over the step's architectures, divided by their number (``all``), or
             by the number of those that contain the weight (``containing``; the Surgery paper's code).
         split_at: the step before which the weights are split (:class:`~trueshot.sharing.Split`); ``None`` for never.
+        dropout: probability of each feature in front of the classifier to be dropped.
     """
 
     averaging: Averaging = "all"
     split_at: int | None = None
+    dropout: float = 0.0
 
 
 PLAIN_STEP = StepOptions()
@@ -69,7 +71,7 @@ class SupernetTask:
         supernet: the shared weights.
         sampler: which architectures; drawn from ``streams`` by step, so that a resumed run draws the same.
         optimizer: over all parameters of the supernet.
-        schedule: timm's schedule in steps, or ``None`` for a constant learning rate.
+        schedule: of the learning rate, or ``None`` for a constant learning rate.
         loss: of one batch.
         clip: bound on the gradient norm, ``None`` for none.
         streams: source of all draws.
@@ -85,7 +87,7 @@ class SupernetTask:
         supernet: Supernet,
         sampler: Sampler,
         optimizer: torch.optim.Optimizer,
-        schedule: CosineLRScheduler | None,
+        schedule: Schedule | None,
         loss: Loss,
         clip: float | None,
         streams: Streams,
@@ -101,6 +103,7 @@ class SupernetTask:
         self.supernet, self.sampler, self.optimizer, self.options = supernet, sampler, optimizer, options
         self.schedule, self.loss, self.clip, self.streams = schedule, loss, clip, streams
         self.learning_rate = float(optimizer.param_groups[0]["lr"])
+        self._dropout = ClassifierDropout(supernet, options.dropout, streams)
         self._index_groups()
         self._block: tuple[int, np.ndarray] | None = None
         self._autocast = next(supernet.parameters()).device.type == "cuda"
@@ -138,8 +141,9 @@ class SupernetTask:
         self.learning_rate = set_learning_rate(self.optimizer, self.schedule, index)
         archs = self.archs(index)
         losses, correct = [], []
-        for arch in archs:
-            with torch.autocast(images.device.type, torch.bfloat16, enabled=self._autocast):
+        for number, arch in enumerate(archs):
+            precision = torch.autocast(images.device.type, torch.bfloat16, enabled=self._autocast)
+            with precision, self._dropout(index, number):
                 logits = self.supernet(images, arch)
             loss = self.loss(logits, labels, images) / len(archs)
             loss.backward()
