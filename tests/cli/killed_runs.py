@@ -16,6 +16,7 @@ import sys
 import torch
 
 import trueshot.cli.deliver
+import trueshot.cli.rank_request
 import trueshot.cli.request
 import trueshot.core.files
 import trueshot.reporting.report

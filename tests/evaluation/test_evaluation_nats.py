@@ -24,26 +24,37 @@ def sample():
     return Path(os.environ["TRUESHOT_DATA"]) / "nats-tss-sample"
 
 
-def trial(dataset, parts, seed, epochs):
+def trial(dataset, parts, seed, epochs, better):
     def curve(start):
-        return {epoch: start + epoch for epoch in range(epochs)}
+        return {epoch: start + epoch + better for epoch in range(epochs)}
+
+    def at(values):
+        return {f"{part}@{epoch}": value for part in parts for epoch, value in values.items()}
 
     return {
         "name": dataset, "train_acc1es": curve(50.0), "train_acc5es": None, "train_losses": curve(1.0),
-        "train_times": None, "arch_config": {}, "params": 1.0, "flop": 1.0, "seed": seed, "epochs": epochs,
-        "latency": [], "eval_names": list(parts), "eval_times": {}, "net_state_dict": None,
-        "eval_acc1es": {f"{p}@{e}": v + seed for p in parts for e, v in curve(60.0).items()},
-        "eval_losses": {f"{p}@{e}": v for p in parts for e, v in curve(2.0).items()},
+        "train_times": curve(1.0), "arch_config": {}, "params": 1.0, "flop": 1.0, "seed": seed, "epochs": epochs,
+        "latency": [], "eval_names": list(parts), "eval_times": at(curve(1.0)), "net_state_dict": None,
+        "eval_acc1es": {name: value + seed for name, value in at(curve(60.0)).items()},
+        "eval_losses": at(curve(2.0)),
     }  # fmt: skip
 
 
-def state(arch, epochs):
+DATASETS = {
+    "cifar10-valid": ["x-valid", "ori-test"],
+    "cifar10": ["ori-test"],
+    "cifar100": ["ori-test", "x-valid", "x-test"],
+    "ImageNet16-120": ["x-valid", "x-test"],
+}
+
+
+def state(arch, epochs, better=0):
     results = {
-        (dataset, seed): trial(dataset, parts, seed, epochs)
-        for dataset, parts in (("cifar10", ["ori-test"]), ("cifar100", ["ori-test", "x-valid", "x-test"]))
+        (dataset, seed): trial(dataset, parts, seed, epochs, better)
+        for dataset, parts in DATASETS.items()
         for seed in (1, 2)
     }
-    seeds = {"cifar10": [1, 2], "cifar100": [1, 2]}
+    seeds = {dataset: [1, 2] for dataset in DATASETS}
     return {
         "arch_index": 0, "arch_str": arch, "all_results": results, "dataset_seed": seeds, "clear_net_done": True
     }  # fmt: skip
@@ -65,6 +76,104 @@ def test_the_real_sample_agrees_with_the_table():
         np.testing.assert_allclose(ours.column(column), table.column(column)[indices], rtol=1e-12)
     assert ours.seeds("cifar10_test_200") == (777, 888, 999)
     assert "cifar10_train_200" in ours.columns
+
+
+PINS = {
+    0: {"cifar10": (129_306, 15.64737), "cifar100": (135_156, 15.65322), "ImageNet16-120": (136_456, 3.91948)},
+    11: {"cifar10": (802_426, 113.95137), "cifar100": (808_276, 113.95722), "ImageNet16-120": (809_576, 28.49548)},
+    284: {"cifar10": (101_306, 11.71521), "cifar100": (107_156, 11.72106), "ImageNet16-120": (108_456, 2.93644)},
+}
+"""Parameters and MAdds in millions by the benchmark's index and data set."""
+
+
+@needs_package
+@needs_data
+@pytest.mark.parametrize("index", PINS)
+def test_the_costs_in_the_real_sample_are_those_of_the_space(index):
+    from nats_bench.api_utils import ArchResults
+
+    (_, states), *_ = (entry for entry in nats._states(sample()) if entry[0].name.startswith(f"{index:06d}"))
+    for dataset, (params, madds) in PINS[index].items():
+        classes, size = {"cifar10": (10, 32), "cifar100": (100, 32), "ImageNet16-120": (120, 16)}[dataset]
+        space = NasBench201(classes=classes, image_size=size)
+        cost = space.cost(space.at(np.array([index])))
+        assert (int(cost.params[0]), round(cost.madds[0] / 1e6, 5)) == (params, madds)
+        for state in states.values():
+            stored = ArchResults.create_from_state_dict(state).get_compute_costs(dataset)
+            assert round(stored["params"] * 1e6) == params
+            assert round(stored["flops"], 5) == madds
+
+
+OFFICIAL = {
+    "cifar10_valid": ("cifar10-valid", "valid-accuracy"),
+    "cifar10_train": ("cifar10", "train-accuracy"),
+    "cifar10_test": ("cifar10", "test-accuracy"),
+    "cifar100_train": ("cifar100", "train-accuracy"),
+    "cifar100_valid": ("cifar100", "valid-accuracy"),
+    "cifar100_test": ("cifar100", "test-accuracy"),
+    "imagenet16_train": ("ImageNet16-120", "train-accuracy"),
+    "imagenet16_valid": ("ImageNet16-120", "valid-accuracy"),
+    "imagenet16_test": ("ImageNet16-120", "test-accuracy"),
+}
+"""Data set and key under which the official package tells what our columns hold."""
+
+
+def check_against(api, table, schedules, indices):
+    """Compare every column of a table with what the official package says, mean over seeds."""
+    seen = set()
+    for metric, (dataset, key) in OFFICIAL.items():
+        for hp, epochs in schedules.items():
+            if (name := f"{metric}_{epochs}") in table.columns:
+                said = [api.get_more_info(i, dataset, hp=hp, is_random=False)[key] for i in indices]
+                np.testing.assert_allclose(table.column(name), said, rtol=1e-12, err_msg=name)
+                seen.add(name)
+    assert seen == set(table.columns)
+
+
+@needs_package
+@needs_data
+def test_the_official_package_says_the_same_of_the_real_sample():
+    from nats_bench import NATStopology
+
+    api = NATStopology(str(sample()), fast_mode=True, verbose=False)
+    assert [api.arch(index) for index in PINS] == list(read_nats(sample()).architectures)
+    check_against(api, read_nats(sample()), {"12": 12, "200": 200}, PINS)
+
+
+SIZES = ("8:8:8:8:8", "64:8:40:56:16")
+
+
+def size_benchmark():
+    """What the one file of the size benchmark holds, made up for two architectures."""
+    return {
+        "meta_archs": list(SIZES),
+        "evaluated_indexes": {0, 1},
+        "arch2infos": {
+            index: {"01": state(arch, 1, index), "12": state(arch, 12, index), "90": state(arch, 90, index)}
+            for index, arch in enumerate(SIZES)
+        },
+    }
+
+
+@needs_package
+@pytest.mark.parametrize("simple", [False, True])
+def test_the_official_package_says_the_same_of_the_size_benchmark(tmp_path, simple):
+    from nats_bench import NATSsize
+
+    content = size_benchmark()
+    path = tmp_path / "NATS-sss-v1_0-50262-simple" if simple else tmp_path / "NATS-sss-v1_0-50262.pickle.pbz2"
+    if simple:
+        path.mkdir()
+        dump(path / "meta.pickle.pbz2", {**content, "arch2infos": None, "evaluated_indexes": set()})
+        for index, states in content["arch2infos"].items():
+            dump(path / f"{index:06d}.pickle.pbz2", states)
+    else:
+        dump(path, content)
+    api = NATSsize(str(path), fast_mode=simple, verbose=False)
+    table = read_nats(path)
+    assert table.architectures == SIZES
+    assert table.column("cifar10_test_90")[0] != table.column("cifar10_test_90")[1]
+    check_against(api, table, {"01": 1, "12": 12, "90": 90}, (0, 1))
 
 
 @needs_package

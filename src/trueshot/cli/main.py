@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from trueshot import __version__
-from trueshot.cli import deliver, ranking, sample, search, space, study
+from trueshot.cli import deliver, rank, ranking, sample, search, space, study, truth
 from trueshot.core.errors import TrueshotError
 
 COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
@@ -23,7 +23,9 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     deliver.register,
     space.register,
     sample.register,
+    rank.register,
     ranking.register,
+    truth.register,
     study.register,
 )
 """What adds commands to the application, in the order of the help."""

@@ -69,7 +69,9 @@ def canonical(
     from trueshot.core.errors import DataError
 
     built = make_space(space, {})
-    table = _read(in_, ("arch",))
+    from trueshot.cli.fitting import read_table
+
+    table = read_table(in_, ("arch",))
     if not len(table):
         raise DataError(f"{in_} has no architectures")
     rows = built.canonical(np.stack([built.parse(str(text)) for text in table["arch"]]), rule)
@@ -94,7 +96,9 @@ def _paired(truth: Path, column: str, scores: Path, drop_nan: bool) -> tuple[Any
 
     table = TruthTable.read(truth)
     true = dict(zip(table.architectures, table.column(column), strict=True))
-    given = _read(scores, ("arch", "score"))
+    from trueshot.cli.fitting import read_table
+
+    given = read_table(scores, ("arch", "score"))
     archs = [str(text) for text in given["arch"]]
     unknown = [arch for arch in archs if arch not in true]
     if unknown:
@@ -113,23 +117,6 @@ def _paired(truth: Path, column: str, scores: Path, drop_nan: bool) -> tuple[Any
     wanted = np.array([true[arch] for arch in archs], dtype=np.float64)
     keep = ~missing & ~np.isnan(wanted)
     return predicted[keep], wanted[keep]
-
-
-def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    from trueshot.core.errors import DataError
-
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
-    try:
-        table = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except Exception as error:  # pandas and its readers raise nearly anything on broken files
-        raise DataError(f"cannot read {path} ({str(error).splitlines()[0]}): give a Parquet or CSV file") from error
-    absent = [column for column in columns if column not in table.columns]
-    if absent:
-        raise DataError(f"{path} has no column '{absent[0]}': it has {', '.join(map(str, table.columns))}")
-    return table
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

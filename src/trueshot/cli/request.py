@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from trueshot.cli.names import make_space, space_class
+from trueshot.cli.fitting import fitted_space
+from trueshot.cli.names import space_class
 from trueshot.core.errors import BudgetError, ConfigError
 from trueshot.core.observe import Observer
 from trueshot.core.run import RunDirectory
@@ -17,7 +18,6 @@ from trueshot.core.units import format_count, parse_count, parse_duration
 from trueshot.evaluation.fingerprint import fingerprint
 from trueshot.search.bounds import cost_range
 from trueshot.spaces import Space
-from trueshot.spaces.checks import as_tuples
 from trueshot.spaces.description import describe, rebuild
 from trueshot.strategies.config import SearchConfig
 from trueshot.strategies.forecast import forecast, measure_rates, scale_to
@@ -169,23 +169,13 @@ def _space(values: dict[str, Any], dataset: Dataset, earlier: RunDirectory | Non
     if not isinstance(chosen, dict) or set(chosen) - {"name", "arguments"} or not isinstance(presets, dict):
         raise ConfigError("configuration value space: give a name, and arguments for it")
     name, given = str(chosen.get("name", "topology")), chosen.get("arguments") or {}
-    arguments = presets.get(name) or {}
-    if not isinstance(given, dict) or not isinstance(arguments, dict):
-        raise ConfigError(f"the arguments of space {name} must be a mapping of names to values")
     if earlier is not None and not given:
         # A class in a file of the user's is imported by its name first.
         named = space_class(name) if "name" in chosen else None
         trained = rebuild(earlier.config["space"])
         if named in (None, type(trained)):
             return trained
-    shape = {
-        "image_size": dataset.image_size,
-        "classes": len(dataset.classes),
-        "in_channels": dataset.channels,
-    }
-    if fixed := sorted(given.keys() & shape.keys()):
-        raise ConfigError(f"{fixed[0]} of the space is that of the data: leave it out, or set data.image_size")
-    return make_space(name, {**{key: as_tuples(value) for key, value in merge(arguments, given).items()}, **shape})
+    return fitted_space(name, given, presets, dataset)
 
 
 def _search_config(values: dict[str, Any]) -> SearchConfig:

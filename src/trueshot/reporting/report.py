@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from trueshot.core.files import replacing, write_text
+from trueshot.core.files import write_text
 from trueshot.core.records import NetworkRecord
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_count, format_duration
 from trueshot.reporting import figures
 from trueshot.reporting.drawing import draw_architecture
 from trueshot.reporting.findings import LEAST_FOR_TAU, Findings, difference_of, interval_of, read_findings
-from trueshot.reporting.style import look, svg, variables
+from trueshot.reporting.page import flat, render_page, save_pictures
+from trueshot.reporting.style import svg
 
 _WIDE = 380
 """Points beyond which a drawing does not fit a phone."""
@@ -34,18 +31,7 @@ def write_report(run: RunDirectory) -> Path:
         RunError: when the run has not finished, a file of it is damaged, or the report cannot be written.
     """
     findings = read_findings(run)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    files = resources.files("trueshot.reporting")
-    template = environment.from_string(files.joinpath("report.html.jinja").read_text())
-    css = files.joinpath("report.css").read_text()
-    page = template.render(
-        **_headline(findings),
-        **_body(findings),
-        figures=_figures(findings),
-        css=Markup(css),
-        light=Markup(variables(0)),
-        dark=Markup(variables(1)),
-    )
+    page = render_page("report.html.jinja", **_headline(findings), **_body(findings), figures=_figures(findings))
     write_text(run.report, page)
     return run.report
 
@@ -179,7 +165,7 @@ def _body(findings: Findings) -> dict[str, Any]:
         ],
         "notes": dataset["notes"],
         "environment": [(str(name), str(value)) for name, value in result["environment"].items() if value is not None],
-        "config": list(_flat(findings.config)),
+        "config": list(flat(findings.config)),
     }
 
 
@@ -239,12 +225,7 @@ def write_pictures(run: RunDirectory, folder: Path) -> list[Path]:
     best = findings.best
     if findings.space is not None and best.arch is not None:
         pictures["architecture"] = draw_architecture(findings.space, findings.space.parse(best.arch))
-    paths = []
-    for name, figure in pictures.items():
-        with replacing(folder / f"{name}.png") as temporary, look():
-            figure.savefig(temporary, format="png", dpi=160, metadata={"Software": None})
-        paths.append(folder / f"{name}.png")
-    return paths
+    return save_pictures(pictures, folder)
 
 
 def _drawn(findings: Findings) -> dict[str, tuple[Figure | None, str]]:
@@ -269,15 +250,6 @@ def _figures(findings: Findings) -> dict[str, Markup | None]:
         name: None if figure is None else Markup(svg(figure, description))
         for name, (figure, description) in drawn.items()
     }
-
-
-def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield nested configuration as dotted names, as ``--set`` takes them, and JSON values."""
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value if isinstance(value, str) else json.dumps(value)
 
 
 def _percent(share: float) -> str:

@@ -24,14 +24,6 @@ class _Prunes(Protocol):
         """Return the architectures with nothing on such parts."""
 
 
-@runtime_checkable
-class _Finishes(Protocol):
-    """A space whose networks differ from those that share weights."""
-
-    def final(self) -> Space:
-        """Return the space of the networks."""
-
-
 def has_live_convolution(space: Space, archs: UInt8[np.ndarray, "n decisions"]) -> Bool[np.ndarray, " n"]:
     """Return for each architecture whether a searched part that is run has a convolution.
 
@@ -39,8 +31,7 @@ def has_live_convolution(space: Space, archs: UInt8[np.ndarray, "n decisions"]) 
     alone do not count.
     """
     rows = space.prune(archs) if isinstance(space, _Prunes) else space.check(archs)
-    plan = space.final() if isinstance(space, _Finishes) else space
-    convolves = plan.cost_table.madds > 0
+    convolves = space.final().cost_table.madds > 0
     found: Bool[np.ndarray, " n"] = convolves[np.arange(rows.shape[1]), rows].any(axis=1)
     return found
 

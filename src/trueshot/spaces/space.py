@@ -218,6 +218,10 @@ class Space(abc.ABC):
 
         return self.assemble(place)
 
+    def final(self) -> Space:
+        """Return the space of the networks that are trained on their own: itself, unless a supernet has other parts."""
+        return self
+
     def arguments(self) -> dict[str, Any]:
         """Return the fields that rebuild this space: ``type(space)(**arguments)`` equals it."""
         return cast(dict[str, Any], {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})

@@ -24,6 +24,14 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def first_error(error: ValidationError) -> ConfigError:
+    """Return the error in a line: the first value that is wrong, and how many more are."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return ConfigError(f"configuration value {where}: {first['msg']}{more}")
+
+
 class SamplerConfig(Section):
     """Which architectures train the supernet.
 
@@ -202,7 +210,4 @@ class SearchConfig(Section):
             # Twice, for defaults are not validated and may be written otherwise (0 for 0.0) than what was read back.
             return cls.model_validate(cls.model_validate(values).model_dump())
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise ConfigError(f"configuration value {where}: {first['msg']}{more}") from error
+            raise first_error(error) from error

@@ -179,7 +179,7 @@ def _network_steps(setup: Setup) -> tuple[float, ...]:
     for budget in budgets_of(space, config.budget, objective):
         row = pool[np.abs(cost - min(budget, high)).argmin()]
         winners.append(Candidate(name="probe", role="winner", budget=budget, row=row))
-        steps += [_network_step(setup, lambda row=row: space.network(row))] * (1 + config.retraining.random)  # type: ignore[misc]
+        steps += [_network_step(setup, lambda row=row: space.final().network(row))] * (1 + config.retraining.random)  # type: ignore[misc]
     shelf_step: tuple[float, ...] = ()
     if config.retraining.off_the_shelf and winners:
         (shelf,) = pick_off_the_shelf(space, winners)

@@ -26,7 +26,7 @@ def builder(setup: Setup, candidate: Candidate) -> Callable[[], nn.Module]:
     """Return what builds the candidate's network."""
     row, plan = candidate.row, candidate.plan
     if row is not None:
-        return lambda: setup.space.network(row)
+        return lambda: setup.space.final().network(row)
     assert plan is not None
     return plan.network
 
@@ -68,7 +68,7 @@ def retrain(setup: Setup, candidate: Candidate) -> None:
     save_network(
         folder,
         trained,
-        space=setup.space if candidate.plan is None else candidate.plan,
+        space=setup.space.final() if candidate.plan is None else candidate.plan,
         arch=None if candidate.row is None else setup.space.format(candidate.row),
         name=candidate.name,
         classes=setup.dataset.classes,

@@ -56,7 +56,7 @@ def make_evaluator(
     """Return the evaluator of the search; ``report`` is told how many scores were computed."""
     config = setup.config.evaluation
     if config.expectation == "fine-tuned":
-        tuned = FineTuned(supernet, _fine_tuning(setup, config))
+        tuned = FineTuned(supernet, fine_tuning(setup, config))
         return WithWeights(Reporting(tuned, report), supernet, snapshots[0])
     one_shot = make_one_shot(setup, supernet, config)
     if config.expectation == "score":
@@ -96,7 +96,8 @@ def fitting(recalibration: Recalibration, images: int) -> Recalibration:
     return Recalibration(mode=recalibration.mode, batches=recalibration.batches, batch_size=images)
 
 
-def _fine_tuning(setup: Setup, config: EvaluationConfig) -> Trial:
+def fine_tuning(setup: Setup, config: EvaluationConfig) -> Trial:
+    """Return how each architecture is trained a little from the shared weights, and on what it is measured."""
     batches = train_batches(
         setup.dataset.train,
         setup.dataset,

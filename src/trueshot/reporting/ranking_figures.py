@@ -1,0 +1,327 @@
+"""The figures of a ranking's report; each function returns a matplotlib figure, or ``None`` where it has no data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from trueshot.core.errors import CriteriaError
+from trueshot.core.units import format_count
+from trueshot.criteria.columns import ranks
+from trueshot.reporting.ranking_findings import FREE, Ranking
+from trueshot.reporting.ranking_words import number, shown
+from trueshot.reporting.style import FRONT, INK, MUTED, RANDOM, SHELF, SURFACE, WINNER, look, new_figure
+
+Places = Int64[np.ndarray, " n"]
+
+_MANY = 800
+"""Points beyond which a cloud is drawn as a density, which stays small and can still be read."""
+
+_CELLS = 56
+_CLOUD = (0.25, 0.52, 0.80)
+"""Colour of a density, to be seen on a light and on a dark page; its transparency tells how many."""
+
+
+def order_figure(ranking: Ranking) -> Figure:
+    """Draw the true place against the place by score of every architecture."""
+    by_score, true = ranking.places(ranking.main), ranks(ranking.truth)
+    with look():
+        figure, axes = new_figure(height=4.1)
+        _cloud(axes, by_score, true)
+        count = len(true)
+        bins = np.array_split(true[np.argsort(by_score)], max(3, min(24, count // 25)))
+        ends = np.cumsum([0, *(len(members) for members in bins)])
+        axes.plot((ends[:-1] + ends[1:]) / 2, [np.median(m) for m in bins], color=INK, linewidth=1.6, zorder=4)
+        good = ranking.result["good"]
+        if good is not None and 0 < good["architectures"] < count:
+            axes.axhline(good["architectures"] + 0.5, color=MUTED, linewidth=0.9, zorder=3)
+            _note(axes, good["architectures"], f"above {good['above']:g}")
+        axes.set(xlabel="place by score (1 is the best)", ylabel="true place")
+        _legend(axes, [("median", INK, "-", ""), ("a perfect ranking", MUTED, "--", "")])
+    return figure
+
+
+def tau_figure(ranking: Ranking) -> Figure:
+    """Draw Kendall's tau of every evaluator and rival with intervals, among all and among the good."""
+    names = [*ranking.result["evaluators"], *ranking.result["rivals"]]
+    parts = [("all", 0.0)] if ranking.above is None else [("all", 0.15), ("good", -0.15)]
+    with look():
+        figure, axes = new_figure(height=0.95 + 0.4 * len(names))
+        for place, name in enumerate(reversed(names)):
+            for part, shift in parts:
+                value, colour = ranking.value(name, "kendall_tau", part), colour_of(ranking, name)
+                if value is None:
+                    axes.annotate(
+                        "undefined", (0, place + shift), xytext=(4, 0), textcoords="offset points", va="center",
+                        color=MUTED, fontsize=7.5,
+                    )  # fmt: skip
+                    continue
+                if value.low is not None and value.high is not None:
+                    axes.plot([value.low, value.high], [place + shift] * 2, color=colour, linewidth=1.3, alpha=0.6)
+                face = colour if part == "all" else SURFACE
+                axes.scatter(
+                    [value.value], [place + shift], s=30, color=face, edgecolors=colour, linewidths=1.3, zorder=4
+                )
+        axes.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
+        axes.set_yticks(range(len(names)), [shown(name) for name in reversed(names)], color=INK)
+        axes.set(xlabel="Kendall's τ", ylim=(-0.6, len(names) - 0.4))
+        axes.grid(visible=False, axis="y")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 1)))
+        entries = [("all", MUTED, "", "o")]
+        _legend(
+            axes, entries if ranking.above is None else [*entries, (f"above {ranking.above:g}", MUTED, "", "hollow")]
+        )
+    return figure
+
+
+def minutes_figure(ranking: Ranking) -> Figure | None:
+    """Draw Kendall's tau against the minutes of training, the rivals as levels; ``None`` without a curve."""
+    curve = ranking.result["curve"]
+    if not curve:
+        return None
+    parts = [("all", "all architectures")]
+    if ranking.above is not None:
+        parts.append(("good", f"above {ranking.above:g}"))
+    with look():
+        figure = Figure(figsize=(5.0, 1.0 + 2.5 * len(parts)), layout="constrained")
+        panels = figure.subplots(len(parts), sharex=True, squeeze=False)[:, 0]
+        minutes = [row["minutes"] for row in curve]
+        for axes, (part, title) in zip(panels, parts, strict=True):
+            for index in range(len(curve[0]["supernets"])):
+                if len(curve[0]["supernets"]) > 1:
+                    alone = [_nan(row["supernets"][index][part]) for row in curve]
+                    axes.plot(minutes, alone, color=WINNER, linewidth=0.8, alpha=0.5)
+            together = [_nan(row["together"][part]) for row in curve]
+            axes.plot(minutes, together, color=WINNER, linewidth=1.8, marker="o", markersize=4)
+            _levels(axes, ranking, part, together[-1])
+            axes.set(ylabel="Kendall's τ", title=title)
+            axes.yaxis.set_major_locator(MaxNLocator(6))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+            axes.set_xlim(0, 1.03 * max(minutes))
+        panels[-1].set_xlabel("minutes of training")
+    return figure
+
+
+def pruning_figure(ranking: Ranking) -> Figure:
+    """Draw Kendall's tau among those left when the truly worst are removed."""
+    stored, total = ranking.result["pruning"], len(ranking.truth)
+    with look():
+        figure, axes = new_figure()
+        entries = [(shown(ranking.main), WINNER, "-", "")]
+        if ranking.free is not None:
+            remaining, values = ranking.pruning_of(ranking.free)
+            axes.plot(100 * (1 - remaining / total), values, color=SHELF, linewidth=1.4)
+            entries.append((shown(ranking.free), SHELF, "-", ""))
+        left = np.array(stored["remaining"])
+        axes.plot(100 * (1 - left / total), [_nan(v) for v in stored["kendall_tau"]], color=WINNER, linewidth=1.8)
+        axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
+        good = ranking.result["good"]
+        if good is not None:
+            axes.axvline(100 * (1 - good["architectures"] / total), color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+            share = 1 - good["architectures"] / total
+            axes.annotate(
+                f"above {good['above']:g}", (100 * share, 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
+                textcoords="offset points", va="top", color=MUTED, fontsize=7.5,
+            )  # fmt: skip
+        axes.set(xlabel="truly worst architectures removed (%)", ylabel="Kendall's τ of the rest", xlim=(0, 100))
+        _legend(axes, entries)
+    return figure
+
+
+def improvement_figure(ranking: Ranking) -> Figure | None:
+    """Draw the improvement when those of the lowest scores are removed; ``None`` where the truth is constant."""
+    stored = ranking.result["improvement"]
+    if "undefined" in stored:
+        return None
+    with look():
+        figure, axes = new_figure()
+        entries = [(shown(ranking.main), WINNER, "-", "")]
+        if ranking.free is not None:
+            try:
+                axes.plot(*ranking.improvement_of(ranking.free), color=SHELF, linewidth=1.4)
+                entries.append((shown(ranking.free), SHELF, "-", ""))
+            except CriteriaError:
+                pass
+        axes.plot(stored["remaining"], stored["improvement"], color=WINNER, linewidth=1.8)
+        axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
+        start, best = stored["mean"][0], float(ranking.truth.max())
+        right = axes.secondary_yaxis(
+            "right", functions=(lambda y: start + y * (best - start), lambda t: (t - start) / (best - start))
+        )
+        right.set_ylabel("mean truth")
+        axes.set(xscale="log", xlabel="architectures left", ylabel="improvement")
+        axes.invert_xaxis()
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.tick_params(which="minor", bottom=False, labelbottom=False)
+        _legend(axes, entries)
+    return figure
+
+
+def costs_figure(ranking: Ranking) -> Figure | None:
+    """Draw over- and under-estimation by groups of like MAdds, and Kendall's tau inside them."""
+    groups, total = ranking.result["cost_groups"], len(ranking.truth)
+    if len(groups) < 2:
+        return None
+    places = np.arange(len(groups))
+    shift = np.array([100 * group["rank_difference"] / total for group in groups])
+    with look():
+        figure = Figure(figsize=(5.0, 4.6), layout="constrained")
+        above, below = figure.subplots(2, sharex=True, height_ratios=(1.2, 1))
+        above.bar(places, shift, width=0.66, color=np.where(shift >= 0, SHELF, WINNER))
+        above.axhline(0, color=MUTED, linewidth=0.9)
+        above.set_ylabel("places (%)")
+        above.set_title(
+            "over-estimated above zero, under-estimated below", color=MUTED, fontweight="normal", fontsize=8.5
+        )
+        below.plot(
+            places, [_nan(group["value"]) for group in groups], color=INK, marker="o", markersize=4.5, linewidth=0.9
+        )
+        below.axhline(0, color=MUTED, linewidth=0.9)
+        below.set(ylabel="Kendall's τ inside", xlabel="MAdds of the group (least)")
+        below.set_xticks(places, [format_count(group["cost_low"]) for group in groups], rotation=35, ha="right")
+        for axes in (above, below):
+            axes.grid(visible=False, axis="x")
+            axes.yaxis.set_major_locator(MaxNLocator(5))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+    return figure
+
+
+def agreement_figure(ranking: Ranking) -> Figure | None:
+    """Draw places by the first supernet against places by the second; ``None`` for a single one."""
+    supernets = ranking.supernets
+    if len(supernets) < 2:
+        return None
+    with look():
+        figure, axes = new_figure(height=4.1)
+        _cloud(axes, ranks(supernets[0]), ranks(supernets[1]))
+        axes.set(xlabel="place by supernet 0 (1 is the best)", ylabel="place by supernet 1")
+        _legend(axes, [("full agreement", MUTED, "--", "")])
+    return figure
+
+
+def colour_of(ranking: Ranking, name: str) -> str:
+    """Return the colour of an evaluator, of what costs nothing, or of another rival."""
+    return WINNER if name in ranking.result["evaluators"] else SHELF if name in FREE else RANDOM
+
+
+def _cloud(axes: Axes, x: Places, y: Places) -> None:
+    """Draw places against places, the best at the top right: points where they are few, a density where many."""
+    count = len(x)
+    if count <= _MANY:
+        axes.scatter(x, y, s=9, color=FRONT, alpha=0.55, linewidth=0)
+    else:
+        edges = np.linspace(0.5, count + 0.5, _CELLS + 1)
+        density = np.histogram2d(y, x, bins=(edges, edges))[0]
+        picture = np.empty((_CELLS, _CELLS, 4))
+        picture[..., :3] = _CLOUD
+        picture[..., 3] = np.clip(density / np.quantile(density, 0.995), 0, 1) ** 0.8
+        axes.imshow(
+            picture, extent=(0.5, count + 0.5, 0.5, count + 0.5), origin="lower", interpolation="nearest", aspect="auto"
+        )
+    axes.plot([1, count], [1, count], color=MUTED, linewidth=1.1, linestyle=(0, (4, 3)), zorder=3)
+    axes.set(xlim=(count + 0.5, 0.5), ylim=(count + 0.5, 0.5))
+    # No tick close to 1, whose label would touch it.
+    ticks = [1, *(int(tick) for tick in MaxNLocator(4).tick_values(1, count) if 0.1 * count < tick <= count)]
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.grid(visible=False)
+
+
+def _levels(axes: Axes, ranking: Ranking, part: str, end: float) -> None:
+    """Draw the rivals' tau as levels, and name these and the curve, which ends at ``end``, to the right of the axes."""
+    labels = [] if np.isnan(end) else [(end, shown(ranking.main), WINNER)]
+    levels: dict[float, list[str]] = {}
+    for name in ranking.result["rivals"]:
+        value = ranking.value(name, "kendall_tau", part)
+        if value is not None:
+            levels.setdefault(round(value.value, 2), []).append(name)
+    for names in levels.values():
+        values = [ranking.value(name, "kendall_tau", part) for name in names]
+        level, colour = float(np.mean([value.value for value in values if value])), colour_of(ranking, names[0])
+        axes.axhline(level, color=colour, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
+        labels.append((level, "\n".join(shown(name) for name in names), colour))
+    low, high = axes.get_ylim()
+    line = 0.062 * (high - low)
+    labels.sort(key=lambda label: label[0])
+    sizes = [line * (1 + text.count("\n")) for _, text, _ in labels]
+    for (level, text, colour), place in zip(labels, spread([label[0] for label in labels], sizes), strict=True):
+        axes.annotate(
+            text,
+            (1, level),
+            xycoords=("axes fraction", "data"),
+            xytext=(1.05, place),
+            textcoords=("axes fraction", "data"),
+            va="center",
+            color=colour,
+            fontsize=7.5,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0},
+        )
+
+
+def spread(places: Sequence[float], sizes: Sequence[float]) -> list[float]:
+    """Move ascending places apart, as little as need be, so that things of these sizes centred there do not overlap."""
+    groups: list[tuple[list[float], list[float]]] = []
+    for place, size in zip(places, sizes, strict=True):
+        groups.append(([place], [size]))
+        while len(groups) > 1 and _top(groups[-2]) > _bottom(groups[-1]):
+            last = groups.pop()
+            groups[-1] = (groups[-1][0] + last[0], groups[-1][1] + last[1])
+    found: list[float] = []
+    for group in groups:
+        ends = _bottom(group) + np.cumsum([0.0, *group[1]])
+        found += ((ends[:-1] + ends[1:]) / 2).tolist()
+    return found
+
+
+def _bottom(group: tuple[list[float], list[float]]) -> float:
+    """Return where a stack of labels begins that is centred on the places of its members."""
+    return float(np.mean(group[0])) - sum(group[1]) / 2
+
+
+def _top(group: tuple[list[float], list[float]]) -> float:
+    return _bottom(group) + sum(group[1])
+
+
+def _note(axes: Axes, y: float, text: str) -> None:
+    """Write above a horizontal line at its left end."""
+    axes.annotate(
+        text,
+        (0, y),
+        xycoords=("axes fraction", "data"),
+        xytext=(3, 2),
+        textcoords="offset points",
+        color=MUTED,
+        fontsize=7.5,
+    )
+
+
+def _legend(axes: Axes, entries: Sequence[tuple[str, str, str, str]]) -> None:
+    """Put the legend (text, colour, line, marker) above the axes, in one row, where it covers nothing."""
+    handles = []
+    for text, colour, line, marker in entries:
+        style: dict[str, Any] = {"linestyle": (0, (4, 3)) if line == "--" else line or "none"}
+        if marker:
+            style |= {"marker": "o", "markersize": 5.5, "markerfacecolor": SURFACE if marker == "hollow" else colour}
+        handles.append(Line2D([], [], color=colour, label=text, **style))
+    axes.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        ncols=len(handles),
+        columnspacing=1.2,
+        handletextpad=0.4,
+        handlelength=1.6,
+        borderpad=0.2,
+    )
+
+
+def _nan(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,195 @@
+"""``trueshot rank``: supernets rank architectures whose truth is known; nothing is lost by a kill."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from cli_runs import invoke, refused, sets
+
+from trueshot.criteria.correlation import kendall_tau
+from trueshot.spaces import NasBench201
+
+SPACE = NasBench201(channels=4, cells=1, image_size=8, in_channels=1)
+SCHEDULE = [
+    "spaces={nasbench201: {channels: 4, cells: 1, affine: false}}",
+    "data={max_images: 300}",
+    "supernet.recipe={epochs: 2, batch_size: 64, lr: 0.1, momentum: 0.0}",
+    "supernet.augmentation={}",
+    "supernet.sampler={kind: uniform}",
+    "evaluation={expectation: single, recalibration: {mode: batch, batch_size: 60}, metric: loss}",
+    "ranking={supernets: 2, curve: 1, curve_architectures: 15, proxy_architectures: 10, bootstrap: 20}",
+    "save_every=0",
+]
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    """A table of 40 architectures, the dearer the better but for some noise, and a column that knows ten of them."""
+    rows = np.unique(SPACE.sample(60, 0), axis=0)[:40]
+    noise = np.random.default_rng(0).normal(size=40)
+    values = 60 + 10 * noise + SPACE.cost(rows).params / 1000
+    other = np.where(np.arange(40) < 12, values, np.nan)
+    path = tmp_path_factory.mktemp("truth") / "truth.csv"
+    pd.DataFrame({"arch": [SPACE.format(row) for row in rows], "acc_200": values, "acc_12": other}).to_csv(
+        path, index=False
+    )
+    return path
+
+
+def command(truth, out, *more, schedule=SCHEDULE):
+    options = ["--data", "digits", "--truth", truth, "--column", "acc_200", "--out", out, "--device", "cpu"]
+    return ["rank", *options, *sets(*schedule), *more]
+
+
+RIVALS = [word for name in ("params", "synflow", "acc_12") for word in ("--rival", name)]
+WAYS = [word for name in ("one-shot", "one-shot:accuracy+twins", "median") for word in ("--evaluator", name)]
+
+
+@pytest.fixture(scope="module")
+def finished(truth, tmp_path_factory):
+    out = tmp_path_factory.mktemp("rank") / "run"
+    code, stdout, stderr = invoke(*command(truth, out, *WAYS, *RIVALS, "--good", "70", "--workers", "1", "--json"))
+    assert code == 0, stderr
+    return out, json.loads(stdout), stderr
+
+
+def test_every_way_is_compared_with_the_truth_and_with_the_rivals(finished, truth):
+    out, result, stderr = finished
+    assert "forecast: about" in stderr
+    table, scores = pd.read_csv(truth), pd.read_parquet(out / "scores.parquet")
+    # In the table's own order of architectures.
+    assert scores["arch"].tolist() == table["arch"].tolist()
+    assert list(result["evaluators"]) == ["one-shot", "one-shot:accuracy+twins", "median"]
+    for name, found in result["evaluators"].items():
+        assert found["n"] == 40
+        tau = kendall_tau(predicted=scores[name].to_numpy(), true=table["acc_200"].to_numpy())
+        assert found["all"]["kendall_tau"]["value"] == pytest.approx(tau)
+        assert found["all"]["kendall_tau"]["low"] <= tau <= found["all"]["kendall_tau"]["high"]
+        np.testing.assert_allclose(scores[name], (scores[f"{name} (0)"] + scores[f"{name} (1)"]) / 2)
+        assert len(found["supernets"]) == 2
+    assert {name: found["n"] for name, found in result["rivals"].items()} == {"params": 40, "synflow": 10, "acc_12": 12}
+    assert result["rivals"]["acc_12"]["all"]["kendall_tau"]["value"] == pytest.approx(1.0)
+    good = int((table["acc_200"] > 70).sum())
+    assert result["good"] == {"above": 70.0, "architectures": good}
+    assert 0 < good < 40
+    assert -1 <= result["agreement"]["kendall_tau"] <= 1
+    assert [row["epoch"] for row in result["curve"]] == [1, 2]
+    assert all(row["n"] == 15 for row in result["curve"])
+    assert sum(group["count"] for group in result["cost_groups"]) == 40
+    assert result["pruning"]["remaining"][0] == 40
+    assert (out / "report.html").stat().st_size > 1000
+
+
+def test_what_is_printed_names_every_way(truth, tmp_path):
+    quick = ["--supernets", "1", "--epochs", "1", "--archs", "12"]
+    code, stdout, stderr = invoke(*command(truth, tmp_path / "run", *quick))
+    assert code == 0, stderr
+    for word in ("one-shot", "one-shot+twins", "params", "madds", "Kendall tau", "report.html"):
+        assert word in stdout.replace("\n", "")
+    scores = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    assert len(scores) == 12
+    # A finished ranking is told again without any work.
+    code, again, _ = invoke(*command(truth, tmp_path / "run", *quick, "--resume"))
+    assert (code, again) == (0, stdout)
+
+
+def test_workers_side_by_side_give_the_same(finished, truth, tmp_path):
+    out, _, _ = finished
+    more = [*WAYS, *RIVALS, "--good", "70", "--workers", "2"]
+    code, _, stderr = invoke(*command(truth, tmp_path / "run", *more))
+    assert code == 0, stderr
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "run" / "scores.parquet"), pd.read_parquet(out / "scores.parquet")
+    )
+
+
+# 300 images leave 192 to train on: three steps an epoch, six in all; then two ways of 40 scores each.
+@pytest.mark.parametrize("units", [3, 30, 60, 130])
+def test_a_killed_ranking_goes_on_as_if_it_had_not_been(units, finished, truth, tmp_path):
+    out, _, _ = finished
+    argv = [str(word) for word in command(truth, tmp_path / "run", *WAYS, *RIVALS, "--good", "70", "--workers", "1")]
+    plans = [
+        {"argv": argv, "log": str(tmp_path / "first.log"), "kill": ["ranking", units]},
+        {"argv": [*argv, "--resume"], "log": str(tmp_path / "second.log"), "kill": None},
+    ]
+    script = Path(__file__).parent / "killed_runs.py"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, script, json.dumps(plans)], capture_output=True, text=True, env=environment)
+    assert json.loads(done.stdout) == [-9, 0], (tmp_path / "second.log").read_text() + done.stderr
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "run" / "scores.parquet"), pd.read_parquet(out / "scores.parquet")
+    )
+
+
+def test_what_cannot_be_ranked_is_refused_in_a_line(truth, tmp_path):
+    out = tmp_path / "run"
+    cases = {
+        "unknown evaluator 'best'": ["--evaluator", "best"],
+        "unknown rival 'luck'": ["--rival", "luck"],
+        "supernet.sampler.kind": ["--sampler", "lucky"],
+        "splits the weights after the end": ["--sharing", "split", "--set", "supernet.sharing.epoch=2"],
+        "an epoch": ["--sharing", "split"],
+        "decisions before": ["--sharing", "bias", "--set", "supernet.sharing.depth=7"],
+        "cuda": ["--device", "cuda"],
+        "preset": ["--preset", "none"],
+    }
+    for words, more in cases.items():
+        if words == "cuda":
+            import torch
+
+            if torch.cuda.is_available():
+                continue
+        assert words.lower() in refused(*command(truth, out, *more)).lower(), more
+        assert not out.exists()
+    no_column = [word if word != "acc_200" else "acc_7" for word in command(truth, out)]
+    assert "no column 'acc_7'; it has: acc_200, acc_12" in refused(*no_column)
+    other = [word if word != truth else tmp_path / "none.csv" for word in command(truth, out)]
+    assert "none.csv" in refused(*other)
+    assert "is no architecture of chain" in refused(*command(truth, out, "--space", "chain", "--set", "spaces={}"))
+
+
+def test_a_directory_of_another_ranking_is_refused(finished, truth):
+    out, _, _ = finished
+    assert "already holds a run: add --resume" in refused(*command(truth, out))
+    assert "another" in refused(*command(truth, out, "--resume", "--seed", "9"))
+
+
+def test_more_depth_than_choices_before_and_any_space(truth, tmp_path):
+    rows = NasBench201().sample(3, 0)
+    assert rows.shape == (3, 6)
+    space = "topology"
+    from trueshot.spaces import Topology
+
+    arguments = "{nodes: [1, 2], widths: [8, 12], kernels: [3], head_width: 16, stem_stride: 1}"
+    topology = Topology(
+        nodes=(1, 2), widths=(8, 12), kernels=(3,), head_width=16, stem_stride=1, image_size=8, in_channels=1
+    )
+    archs = np.unique(topology.sample(30, 1), axis=0)[:15]
+    table = tmp_path / "truth.parquet"
+    pd.DataFrame({"arch": [topology.format(row) for row in archs], "acc": np.arange(15.0)}).to_parquet(table)
+    argv = [
+        "rank",
+        "--data",
+        "digits",
+        "--space",
+        space,
+        "--truth",
+        table,
+        "--column",
+        "acc",
+        "--out",
+        tmp_path / "run",
+    ]
+    more = sets(*SCHEDULE[1:], f"space.arguments={arguments}", "supernet.sharing={kind: bias, depth: 2}")
+    code, stdout, stderr = invoke(*argv, *more, "--supernets", "1", "--epochs", "1", "--json")
+    assert code == 0, stderr
+    result = json.loads(stdout)
+    assert result["sharing"] == "bias"
+    assert result["evaluators"]["one-shot"]["n"] == 15
