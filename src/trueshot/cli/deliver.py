@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trueshot.training.data.preprocessing import Preprocessing
 
 Run = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory of a search.")]
+Finished = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory of a search or of a ranking.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    directory: Run,
+    directory: Finished,
     pictures: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Also write every figure there as a PNG file.")
     ] = None,
@@ -36,11 +37,14 @@ def report(
 ) -> None:
     """Write DIR/report.html anew."""
     from trueshot.core.run import RunDirectory
+    from trueshot.reporting.ranking import write_ranking_pictures, write_ranking_report
     from trueshot.reporting.report import write_pictures, write_report
 
     run = RunDirectory.existing(directory)
-    path = write_report(run)
-    written = [] if pictures is None else [str(picture) for picture in write_pictures(run, pictures)]
+    ranking = run.config.get("command") == "rank"
+    path = write_ranking_report(run) if ranking else write_report(run)
+    draw = write_ranking_pictures if ranking else write_pictures
+    written = [] if pictures is None else [str(picture) for picture in draw(run, pictures)]
 
     def human(console: Console) -> None:
         for file in [str(path), *written]:

@@ -23,7 +23,17 @@ from trueshot.criteria.curves import improvement_curve, pruning_curve
 FREE = ("params", "madds")
 """Rivals that cost nothing, the first found is what a supernet must beat."""
 
-_NEEDED = ("space", "dataset", "architectures", "good", "sampler", "sharing", "evaluators", "rivals", "agreement")
+_NEEDED: tuple[str, ...] = (
+    "space",
+    "dataset",
+    "architectures",
+    "good",
+    "sampler",
+    "sharing",
+    "evaluators",
+    "rivals",
+    "agreement",
+)
 _NEEDED += ("curve", "pruning", "improvement", "cost_groups", "twins", "seconds", "environment")
 
 _POINTS = 60
