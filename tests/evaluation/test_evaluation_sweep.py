@@ -69,20 +69,20 @@ def test_scores_are_those_of_the_plain_loop_to_the_last_bit(space, recalibration
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
-@pytest.mark.parametrize("sharing", SHARINGS, ids=str)
+@pytest.mark.parametrize("sharing", SHARINGS, ids=lambda sharing: type(sharing).__name__)
 def test_every_way_of_sharing_weights_gives_the_scores_of_the_plain_loop(space, sharing):
     scores, archs = evaluator(trained_looking(space, sharing), MODES[2]), some(space)
     assert np.array_equal(scores(archs), one_by_one(scores, archs))
 
 
 def test_scores_do_not_depend_on_the_memory(monkeypatch):
-    supernet, archs = trained_looking(CELLS, single_path), some(CELLS, 60)
-    for recalibration in MODES:
+    supernet, archs = trained_looking(CELLS, single_path), some(CELLS)
+    for recalibration in MODES[2:]:
         scores = evaluator(supernet, recalibration)
         expected = scores(archs)
         # One value of a node is 30 images x 4 channels x 64 pixels x 4 bytes = 30 kB: nothing fits, or very little.
         monkeypatch.setattr(module, "_VALUES", 0.01)
-        for memory in (1, 100_000, 400_000):
+        for memory in (1, 400_000):
             monkeypatch.setattr(module, "MEMORY", memory)
             assert np.array_equal(scores(archs), expected)
         monkeypatch.undo()

@@ -8,16 +8,18 @@ from strategy_parts import make_config
 from trueshot.core.errors import ConfigError
 from trueshot.strategies.config import SearchConfig
 from trueshot.strategies.presets import preset_names, read_preset
+from trueshot.strategies.ranking_setup import RankingConfig
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_presets_are_valid_and_read_back_to_the_letter(name):
     values = read_preset(name)
     values.pop("spaces")
-    config = SearchConfig.make(values)
+    kind = RankingConfig if "ranking" in values else SearchConfig
+    config = kind.make(values)
     stored = json.loads(json.dumps(config.model_dump(mode="json")))
     # Identities of checkpoints are made of representations: 0 for 0.0 would lock a run out of its own checkpoints.
-    assert repr(SearchConfig.make(stored)) == repr(config)
+    assert repr(kind.make(stored)) == repr(config)
 
 
 def test_supernets_train_without_momentum_by_default():

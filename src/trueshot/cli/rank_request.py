@@ -74,6 +74,8 @@ def prepare(request: RankRequest, observer: Observer) -> tuple[RankingSetup, int
     let_workers_import(space)
     truth = Truth.read(request.truth, request.column, space, config.ranking, Streams(config.seed))
     setup = RankingSetup(config=config, space=space, dataset=dataset, truth=truth, run=run, device=device)
+    if not setup.lists_twins and any(spec.twins for spec in setup.specs):
+        raise ConfigError(f"space {space.name} has no isomorphic twins that could be listed: leave out +twins")
     content = {
         "command": "rank",
         "source": source,

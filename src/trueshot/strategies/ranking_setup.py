@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64, UInt8
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from trueshot.core.errors import ConfigError, DataError
 from trueshot.core.random import Streams
@@ -17,6 +17,7 @@ from trueshot.core.run import RunDirectory
 from trueshot.evaluation.truth import TruthTable, rows_of
 from trueshot.evaluation.zero_cost import PROXIES
 from trueshot.spaces import Space
+from trueshot.spaces.canonical.classes import LARGEST
 from trueshot.strategies.config import (
     EvaluationConfig,
     RetrainConfig,
@@ -74,7 +75,8 @@ class RankingOptions(Section):
     Attributes:
         supernets: trained alike from different seeds; their scores are averaged and compared with each other.
         architectures: at most so many, drawn at random, are scored and compared with the truth; ``None`` for all.
-        evaluators: ways of scoring by the supernets, the first is the main one (:class:`Spec`).
+        evaluators: ways of scoring by the supernets, the first is the main one (:class:`Spec`); none is one-shot
+            and, where isomorphic twins can be listed, their mean.
         rivals: what costs little or nothing: ``params``, ``madds``, zero-cost proxies, or other columns of the truth.
         proxy_architectures: so many of the architectures are scored by each zero-cost proxy, on ``proxy_images``.
         curve: so many earlier epochs are ranked too, on ``curve_architectures``.
@@ -84,7 +86,7 @@ class RankingOptions(Section):
 
     supernets: int = Field(default=1, ge=1)
     architectures: int | None = Field(default=None, ge=10)
-    evaluators: tuple[str, ...] = Field(default=("one-shot", "one-shot+twins"), min_length=1)
+    evaluators: tuple[str, ...] = ()
     rivals: tuple[str, ...] = COSTS
     proxy_architectures: int = Field(default=300, ge=10)
     proxy_images: int = Field(default=64, ge=2)
@@ -122,6 +124,16 @@ class RankingConfig(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     ranking: RankingOptions = RankingOptions()
 
+    @model_validator(mode="after")
+    def _check_samples(self) -> RankingConfig:
+        ways = {Spec.parse(name).way for name in self.ranking.evaluators}
+        if self.weight_sampling.samples == 1 and (averaging := sorted(ways & {"parameter", "score"})):
+            raise ValueError(
+                f"evaluator {averaging[0]} averages over SGLD samples of the weights and there is one: add --set"
+                " weight_sampling.samples=5"
+            )
+        return self
+
     @classmethod
     def make(cls, values: dict[str, Any]) -> RankingConfig:
         """Validate nested plain values.
@@ -130,7 +142,8 @@ class RankingConfig(Section):
             ConfigError: naming the first value that is wrong, and how.
         """
         try:
-            return cls.model_validate(values)
+            # Twice, for defaults are not validated and may be written otherwise (0 for 0.0) than what was read back.
+            return cls.model_validate(cls.model_validate(values).model_dump())
         except ValidationError as error:
             raise first_error(error) from error
 
@@ -207,7 +220,14 @@ class RankingSetup:
     @property
     def specs(self) -> tuple[Spec, ...]:
         """The ways of scoring."""
-        return tuple(map(Spec.parse, self.config.ranking.evaluators))
+        asked = tuple(map(Spec.parse, self.config.ranking.evaluators))
+        plain = Spec("one-shot")
+        return asked or ((plain, replace(plain, twins=True)) if self.lists_twins else (plain,))
+
+    @property
+    def lists_twins(self) -> bool:
+        """Whether the space has twins and is small enough for them to be listed."""
+        return self.space.rules[0] != "literal" and self.space.architectures <= LARGEST
 
     @property
     def marks(self) -> tuple[int, ...]:
