@@ -136,7 +136,7 @@ def test_what_cannot_be_ranked_is_refused_in_a_line(truth, tmp_path):
         "supernet.sampler.kind": ["--set", "supernet.sampler.kind=lucky"],
         "splits the weights after the end": ["--sharing", "split", "--set", "supernet.sharing.epoch=2"],
         "an epoch": ["--sharing", "split"],
-        "decisions before": ["--sharing", "bias", "--set", "supernet.sharing.depth=7"],
+        "does not fit space": ["--sharing", "bias", "--set", "supernet.sharing.depth=7"],
         "weight_sampling.samples=5": ["--evaluator", "score"],
         "cuda": ["--device", "cuda"],
         "preset": ["--preset", "none"],
