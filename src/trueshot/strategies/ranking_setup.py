@@ -76,7 +76,7 @@ class RankingOptions(Section):
         supernets: trained alike from different seeds; their scores are averaged and compared with each other.
         architectures: at most so many, drawn at random, are scored and compared with the truth; ``None`` for all.
         evaluators: ways of scoring by the supernets, the first is the main one (:class:`Spec`); none is one-shot
-            and, where isomorphic twins can be listed, their mean.
+            and, where the whole space is ranked, the mean over isomorphic twins.
         rivals: what costs little or nothing: ``params``, ``madds``, zero-cost proxies, or other columns of the truth.
         proxy_architectures: so many of the architectures are scored by each zero-cost proxy, on ``proxy_images``.
         curve: so many earlier epochs are ranked too, on ``curve_architectures``.
@@ -222,7 +222,9 @@ class RankingSetup:
         """The ways of scoring."""
         asked = tuple(map(Spec.parse, self.config.ranking.evaluators))
         plain = Spec("one-shot")
-        return asked or ((plain, replace(plain, twins=True)) if self.lists_twins else (plain,))
+        # Of a part of the space the twins that nobody asked for would have to be scored too.
+        whole = self.lists_twins and len(self.truth.archs) == self.space.architectures
+        return asked or ((plain, replace(plain, twins=True)) if whole else (plain,))
 
     @property
     def lists_twins(self) -> bool:
