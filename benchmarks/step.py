@@ -74,6 +74,8 @@ def compare_nni(options: argparse.Namespace) -> dict[str, Any]:
     script = Path(__file__).with_name("nni_step.py")
     passed = [f"--{name}={getattr(options, name)}" for name in ("repeats", "threads", "batch")]
     passed.append(f"--archs={options.archs201}")
+    if not Path(options.nni).is_file():
+        raise SystemExit(f"there is no interpreter {options.nni}: make the environment as benchmarks/README.md says")
     done = subprocess.run([options.nni, str(script), *passed], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{options.nni} {script} failed with code {done.returncode}, see above")

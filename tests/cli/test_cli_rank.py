@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,20 @@ def test_a_killed_ranking_goes_on_as_if_it_had_not_been(units, finished, truth, 
     pd.testing.assert_frame_equal(
         pd.read_parquet(tmp_path / "run" / "scores.parquet"), pd.read_parquet(out / "scores.parquet")
     )
+
+
+def test_a_ranking_may_be_moved(finished, truth, tmp_path):
+    out, result, _ = finished
+    shutil.copytree(out, tmp_path / "moved")
+    (tmp_path / "moved" / "result.json").unlink()
+    (out / "supernets").rename(out / "away")
+    try:
+        more = [*WAYS, *RIVALS, "--good", "70", "--workers", "1", "--resume", "--json"]
+        code, stdout, stderr = invoke(*command(truth, tmp_path / "moved", *more))
+    finally:
+        (out / "away").rename(out / "supernets")
+    assert code == 0, stderr
+    assert json.loads(stdout)["evaluators"] == result["evaluators"]
 
 
 def test_what_cannot_be_ranked_is_refused_in_a_line(truth, tmp_path):

@@ -89,7 +89,10 @@ def rank(setup: RankingSetup, *, workers: int, observer: Observer = SILENT) -> d
     )
     observer.end("ranking")
     rivals = score_rivals(setup, observer)
-    supernets = [pd.read_parquet(content["scores"]) for content in found]
+    observer.say(
+        f"criteria of {len(setup.specs) + len(rivals)} rankings, {setup.config.ranking.bootstrap} resamples each"
+    )
+    supernets = [pd.read_parquet(setup.scores_file(index)) for index in range(count)]
     result_json, table = assemble(setup, supernets, found, rivals)
     with replacing(setup.run.path / "scores.parquet") as temporary:
         table.to_parquet(temporary, index=False)
@@ -100,7 +103,7 @@ def rank(setup: RankingSetup, *, workers: int, observer: Observer = SILENT) -> d
 def units(setup: RankingSetup) -> int:
     """Return the progress units of one supernet: scores, and steps by how many scores they take as long as."""
     steps = setup.config.supernet.recipe.epochs * supernet_batches(setup.supernet(0)).steps_per_epoch
-    return steps * step_units(setup) + _scores_in_all(setup)
+    return steps * step_units(setup) + setup.scores_each
 
 
 def step_units(setup: RankingSetup) -> int:
@@ -115,16 +118,11 @@ def step_units(setup: RankingSetup) -> int:
     return max(1, round(9 * per_step * recipe.batch_size / images))
 
 
-def _scores_in_all(setup: RankingSetup) -> int:
-    passes = sum(not spec.twins for spec in setup.specs)
-    return max(1, passes) * len(setup.truth.archs) + len(setup.marks) * len(setup.curve_archs)
-
-
 def train_and_score(setup: RankingSetup, index: int, tell: Tell) -> dict[str, Any]:
     """Train one supernet and score all architectures in every way, going on where an earlier attempt stopped.
 
     Returns:
-        ``scores`` (a Parquet file with a column for each way), ``curve`` (rows of ``epoch``, ``seconds`` of
+        ``curve`` (rows of ``epoch``, ``seconds`` of
         training and ``scores`` of the curve's architectures), ``train_seconds``, ``score_seconds`` by way, ``history``.
     """
     own = setup.supernet(index)
@@ -155,11 +153,9 @@ def train_and_score(setup: RankingSetup, index: int, tell: Tell) -> dict[str, An
             one_shot = Cached(single_checkpoint(scorer.one_shot(setup.specs[0]), files[epoch]), cache)
             values, _ = scorer.score(one_shot, setup.truth.archs[setup.curve_archs])
             curve.append({"epoch": epoch, "seconds": history[epoch - 1]["seconds"], "scores": values.tolist()})
-    path = own.run.path / "scores.parquet"
-    with replacing(path) as temporary:
+    with replacing(setup.scores_file(index)) as temporary:
         pd.DataFrame(columns).to_parquet(temporary, index=False)
     content = {
-        "scores": str(path),
         "curve": curve,
         "train_seconds": history[-1]["seconds"],
         "sampling_seconds": sampling,

@@ -44,7 +44,5 @@ def forecast_seconds(setup: RankingSetup, supernet: Supernet, workers: int) -> f
     one_shot(few)
     score = (time.perf_counter() - start) / len(few)
     torch.set_num_threads(threads)
-    ways = max(1, sum(not spec.twins for spec in setup.specs))
-    scores = ways * len(setup.truth.archs) + len(setup.marks) * len(setup.curve_archs)
-    each = recipe.epochs * batches.steps_per_epoch * step + scores * score
+    each = recipe.epochs * batches.steps_per_epoch * step + setup.scores_each * score
     return each * -(-setup.config.ranking.supernets // workers)

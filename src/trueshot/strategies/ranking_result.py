@@ -76,7 +76,7 @@ def assemble(
             for name, (positions, scores, seconds) in rivals.items()
         },
         "agreement": _agreement([table[names[0]].to_numpy() for table in supernets]),
-        "curve": _curve(setup, judge, records),
+        "curve": _curve(setup, judge, supernets, records),
         "pruning": _drawn(judge.pruning(main)),
         "improvement": _drawn(judge.improvement(main)),
         "cost_groups": judge.groups(main),
@@ -171,7 +171,9 @@ def _agreement(scores: Sequence[Column]) -> dict[str, float] | None:
         return None
 
 
-def _curve(setup: RankingSetup, judge: _Judge, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _curve(
+    setup: RankingSetup, judge: _Judge, supernets: Sequence[pd.DataFrame], records: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Return tau by the minutes that the training took, the end of the training last."""
     positions = setup.curve_archs
     rows = []
@@ -183,7 +185,7 @@ def _curve(setup: RankingSetup, judge: _Judge, records: Sequence[Mapping[str, An
     if not rows:
         return []
     name = str(setup.specs[0])
-    each = [pd.read_parquet(record["scores"])[name].to_numpy()[positions] for record in records]
+    each = [table[name].to_numpy()[positions] for table in supernets]
     minutes = max(float(record["train_seconds"]) for record in records) / 60
     return [*rows, _point(judge, setup.config.supernet.recipe.epochs, minutes, positions, each)]
 

@@ -246,6 +246,16 @@ class RankingSetup:
             np.int64
         )
 
+    @property
+    def scores_each(self) -> int:
+        """How many scores of one architecture each a supernet computes; means over twins are made of others."""
+        passes = sum(not spec.twins for spec in self.specs)
+        return max(1, passes) * len(self.truth.archs) + len(self.marks) * len(self.curve_archs)
+
+    def scores_file(self, index: int) -> Path:
+        """Return where the scores of one supernet are kept, a column for each way."""
+        return self.supernet(index).run.path / "scores.parquet"
+
     def supernet(self, index: int) -> Setup:
         """Return what one supernet works with; its directory lies inside that of the ranking."""
         return Setup(
