@@ -100,7 +100,7 @@ PRESETS: Mapping[str, Recalibration] = {
 
 
 class Statistics:
-    """Lends the active BatchNorm layers of a supernet other running statistics while one architecture is scored.
+    """Lends the BatchNorm layers of a supernet other running statistics while architectures are scored.
 
     Those of the supernet are never written, whatever happens inside. Attributes are set through ``vars`` and
     ``_buffers``: ``nn.Module.__setattr__`` takes ten to seventy times as long, which shows on small networks.
@@ -109,12 +109,20 @@ class Statistics:
     def __init__(self, recalibration: Recalibration) -> None:
         self.recalibration = recalibration
         self._spare: dict[_BatchNorm, dict[str, Tensor | None]] = {}
+        self._lent: dict[_BatchNorm, dict[str, Tensor | None]] = {}
 
     @contextmanager
     def recalibrated(
         self, norms: Sequence[_BatchNorm], images: Sequence[Tensor], run: Callable[[Tensor], object]
     ) -> Iterator[None]:
         """Recalibrate ``norms`` by running ``images``, normalise by the result inside the block, then restore."""
+        with self.borrowed(norms):
+            self.estimate(norms, images, run)
+            yield
+
+    @contextmanager
+    def borrowed(self, norms: Iterable[_BatchNorm]) -> Iterator[None]:
+        """Give ``norms`` statistics to spare inside the block, of any value until :meth:`estimate` sets them."""
         mode = self.recalibration.mode
         tracking = [norm for norm in norms if norm._buffers.get("running_mean") is not None]
         if mode == "running" or not tracking:
@@ -123,44 +131,54 @@ class Statistics:
             with _set(tracking, training=True, track_running_stats=False):
                 yield
         else:
-            kept = [dict(norm._buffers) for norm in tracking]
+            self._lent = {norm: dict(norm._buffers) for norm in tracking}
             momenta = [norm.momentum for norm in tracking]
-            self._lend(tracking)
             try:
-                with _set(tracking, training=True):
-                    for index, batch in enumerate(images):
-                        if mode == "reset":
-                            # The mean over batches, as momentum=None does but without reading a counter off the device.
-                            _update(tracking, momentum=1.0 / (index + 1))
-                        run(batch)
+                for norm in tracking:
+                    norm._buffers.update(self._spare_of(norm))
                 yield
             finally:
-                for norm, buffers, momentum in zip(tracking, kept, momenta, strict=True):
-                    norm._buffers.update(buffers)
+                for (norm, own), momentum in zip(self._lent.items(), momenta, strict=True):
+                    norm._buffers.update(own)
                     vars(norm)["momentum"] = momentum
+                self._lent = {}
 
-    def _lend(self, norms: Sequence[_BatchNorm]) -> None:
-        """Swap the buffers for spare ones that hold what recalibration starts from."""
-        own, spare = [], []
-        for norm in norms:
-            buffers = norm._buffers
-            if norm not in self._spare:
-                counter = buffers["num_batches_tracked"] if norm.momentum is None else None
-                self._spare[norm] = {
-                    "running_mean": torch.empty_like(cast(Tensor, buffers["running_mean"])),
-                    "running_var": torch.empty_like(cast(Tensor, buffers["running_var"])),
-                    # Counting batches costs as much as a small layer; only momentum=None needs the count.
-                    "num_batches_tracked": None if counter is None else torch.empty_like(counter),
-                }
+    def estimate(self, norms: Sequence[_BatchNorm], images: Sequence[Tensor], run: Callable[[Tensor], object]) -> None:
+        """Set the statistics of those of ``norms`` that are borrowed by running ``images``, where the mode asks for it.
+
+        Without such layers nothing is run.
+        """
+        tracking = [norm for norm in norms if norm in self._lent]
+        if not tracking:
+            return
+        spare, own = [], []
+        for norm in tracking:
             for name, tensor in self._spare[norm].items():
                 if tensor is not None:
                     spare.append(tensor)
-                    own.append(cast(Tensor, buffers[name]))
-            buffers.update(self._spare[norm])
+                    own.append(cast(Tensor, self._lent[norm][name]))
         if self.recalibration.mode == "adapt":
             torch._foreach_copy_(spare, own)
         else:
             torch._foreach_zero_(spare)
+        with _set(tracking, training=True):
+            for index, batch in enumerate(images):
+                if self.recalibration.mode == "reset":
+                    # The mean over batches, as momentum=None does but without reading a counter off the device.
+                    _update(tracking, momentum=1.0 / (index + 1))
+                run(batch)
+
+    def _spare_of(self, norm: _BatchNorm) -> Mapping[str, Tensor | None]:
+        if norm not in self._spare:
+            buffers = norm._buffers
+            counter = buffers["num_batches_tracked"] if norm.momentum is None else None
+            self._spare[norm] = {
+                "running_mean": torch.empty_like(cast(Tensor, buffers["running_mean"])),
+                "running_var": torch.empty_like(cast(Tensor, buffers["running_var"])),
+                # Counting batches costs as much as a small layer; only momentum=None needs the count.
+                "num_batches_tracked": None if counter is None else torch.empty_like(counter),
+            }
+        return self._spare[norm]
 
 
 @contextmanager

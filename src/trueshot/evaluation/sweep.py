@@ -8,7 +8,7 @@ and an architecture that differs from another only where nothing is run, not at 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple, cast, final
 
 import torch
@@ -61,6 +61,8 @@ class Plan:
         self.supernet = supernet
         assert isinstance(supernet.body, Stepwise)
         self._body = supernet.body
+        # Asking a protocol takes longer than all the rest of placing a step.
+        self._functions: dict[nn.Module, Callable[[Row], Hashable] | None] = {}
         self._numbers: dict[Hashable, int] = {}
         self.operations: list[_Apply | _Add | None] = [None]
 
@@ -73,16 +75,16 @@ class Plan:
         return values[target]
 
     def _apply(self, module: nn.Module, source: int, row: Row | None) -> int:
-        function: Hashable
-        if row is None:
-            function = id(module)
-        elif isinstance(module, Recognisable):
-            function = module.function(row)
-        else:
-            function = id(module), row
+        function = id(module) if row is None else self._function(module, row)
         if function == IDENTITY:
             return source
         return self._number((function, source), _Apply(module, source, row, function))
+
+    def _function(self, module: nn.Module, row: Row) -> Hashable:
+        if module not in self._functions:
+            self._functions[module] = module.function if isinstance(module, Recognisable) else None
+        function = self._functions[module]
+        return (id(module), row) if function is None else function(row)
 
     def _sum(self, first: int, second: int) -> int:
         # Sums of two are commutative to the last bit; of more they are not associative, so that their order stays.
@@ -124,8 +126,11 @@ class Sweep:
         """Yield the positions of all rows that are one computation, and their logits, one tensor for each batch."""
         plan, positions = planned(self.supernet, rows)
         memo = _Memo(plan, positions, self.memory)
-        for number, where in positions.items():
-            yield where, cast(list[Tensor], self._value(memo, number)[1])
+        norms = [module for module in self.supernet.modules() if isinstance(module, _BatchNorm)]
+        # Once for all: lending takes as long as running a small module.
+        with self.statistics.borrowed(norms):
+            for number, where in positions.items():
+                yield where, cast(list[Tensor], self._value(memo, number)[1])
 
     def _value(self, memo: _Memo, number: int) -> Value:
         """Return a value, computing what is not at hand; every call is one of its uses."""
@@ -155,11 +160,11 @@ class Sweep:
         calibrated: Outputs = []
         norms = self._norms(operation)
         batches = cast(list[Tensor], source[0])
-        with self.statistics.recalibrated(norms, batches, lambda images: calibrated.append(run(images))):
-            # Modules without norms are not run by the recalibration, but what follows them may have some.
-            if len(calibrated) < len(source[0]):
-                calibrated = [run(images) for images in source[0]]
-            return calibrated, [run(images) for images in source[1]]
+        self.statistics.estimate(norms, batches, lambda images: calibrated.append(run(images)))
+        # Modules without norms are not run by the estimate, but what follows them may have some.
+        if len(calibrated) < len(source[0]):
+            calibrated = [run(images) for images in source[0]]
+        return calibrated, [run(images) for images in source[1]]
 
     def _guarded(self, operation: _Apply, images: Tensor) -> Tensor:
         """Return a copy of ``images`` for a module that writes into its input, which others need as it is."""
