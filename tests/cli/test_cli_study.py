@@ -27,6 +27,17 @@ def test_run_writes_the_result_and_prints_it(capsys, tmp_path, monkeypatch):
     assert (tmp_path / "runs" / "studies" / "stnas-ablation-smoke" / "supernets").is_dir()
     assert run(["study", "stnas-fig5", "--scale", "smoke", "--device", "cpu"]) == 0
     assert "ST-NAS, Fig. 5" in capsys.readouterr().out
+    page = tmp_path / "results" / "README.md"
+    assert "## stnas-fig5-smoke" in page.read_text()
+    page.unlink()
+    assert run(["study", "summary", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == "results/README.md"
+    assert page.exists()
+
+
+def test_summary_of_a_folder_without_results_is_refused(capsys, tmp_path):
+    assert run(["study", "summary", "--results", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("error: there is no study result in ")
 
 
 def test_estimate(capsys):

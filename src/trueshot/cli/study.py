@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from trueshot.studies.result import Scale
 
-_LIST = "list"
+_LIST, _SUMMARY = "list", "summary"
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,12 @@ def register(app: typer.Typer) -> None:
 
 
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME|list", help="Study to run; `list` shows all of them.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|list|summary", help="Study to run; `list` shows all, `summary` writes a page of all results."
+        ),
+    ],
     scale: Annotated[
         str | None,
         typer.Option(metavar="smoke|cpu|paper", help="How much of it; cpu without it (paper with --estimate)."),
@@ -51,6 +56,12 @@ def study(
         studies = [{"name": known, "title": title} for known, title in titles.items()]
         emit({"studies": studies}, as_json=json, human=lambda console: _show_list(console, titles))
         return
+    from trueshot.reporting.studies import write_studies
+
+    if name == _SUMMARY:
+        page = write_studies(results)
+        emit({"path": str(page)}, as_json=json, human=lambda console: console.print(f"written to {page}"))
+        return
     module = study_module(name)
     from trueshot.cli.progress import make_progress
     from trueshot.strategies.setup import choose_device
@@ -65,10 +76,11 @@ def study(
     with make_progress() as progress:
         result = module.run(chosen, out=folder, device=where, observer=progress, seed=seed, data=data)
     path = result.save(results)
+    page = write_studies(results)
 
     def human(console: Console) -> None:
         result.show(console)
-        console.print(f"written to {path}; work kept in {folder}")
+        console.print(f"written to {path}, and to {page} beside the others; work kept in {folder}")
 
     emit({"path": str(path), **result.to_json()}, as_json=json, human=human)
 

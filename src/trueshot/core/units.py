@@ -49,8 +49,12 @@ def format_count(value: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Write a duration for people: 1h 05m, 3m 20s, 12s."""
-    total = round(seconds)
+    """Write a duration for people: 3.2 years, 12.5 days, 1h 05m, 3m 20s, 12s."""
+    total, days = round(seconds), seconds / 86400
+    if days >= 730:
+        return f"{days / 365.25:.1f} years"
+    if days >= 2:
+        return f"{days:.1f} days"
     if total >= 3600:
         return f"{total // 3600}h {total % 3600 // 60:02d}m"
     if total >= 60:

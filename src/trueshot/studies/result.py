@@ -129,8 +129,9 @@ class Estimate:
         }
 
     def __str__(self) -> str:
-        told = ", ".join(f"{part.what} {_long(part.units * part.seconds)}" for part in self.parts)
-        return f"scale {self.scale.value} takes about {_long(self.seconds)} on one {self.device} ({told}); {self.note}"
+        told = ", ".join(f"{part.what} {format_duration(part.units * part.seconds)}" for part in self.parts)
+        whole = format_duration(self.seconds)
+        return f"scale {self.scale.value} takes about {whole} on one {self.device} ({told}); {self.note}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -217,11 +218,3 @@ def percent(values: Sequence[float]) -> tuple[float, ...]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
-
-
-def _long(seconds: float) -> str:
-    """Write a duration that may be years."""
-    days = seconds / 86400
-    if days >= 730:
-        return f"{days / 365.25:.1f} years"
-    return f"{days:.1f} days" if days >= 2 else format_duration(seconds)
