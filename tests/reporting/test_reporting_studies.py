@@ -57,7 +57,7 @@ def test_every_study_has_a_section_and_other_files_are_passed_over(tmp_path):
 
 
 def test_a_folder_without_results_and_a_damaged_result_are_refused(tmp_path):
-    with pytest.raises(RunError, match="no study result in .*: write one with trueshot study NAME"):
+    with pytest.raises(RunError, match=r"no study result in .*: write one with trueshot study NAME"):
         write_studies(tmp_path)
     write_json(tmp_path / "other-cpu.json", {"what": 1})
     with pytest.raises(RunError, match="no study result"):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import final
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float64, UInt8
 
 from trueshot.evaluation.fingerprint import fingerprint
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.spaces import Space
-from trueshot.spaces.canonical.classes import every
+from trueshot.spaces.canonical.classes import every, positions
 
 
 @final
@@ -37,13 +36,6 @@ class TwinMean:
         _, inverse = np.unique(space.canonical(rows, self.rule), axis=0, return_inverse=True)
         self._rows, self._class = rows, inverse.reshape(-1).astype(np.int64)
 
-    @cached_property
-    def _strides(self) -> Int64[np.ndarray, " decisions"]:
-        strides: Int64[np.ndarray, " decisions"] = np.append(
-            np.cumprod(self.space.options[:0:-1], dtype=np.int64)[::-1], 1
-        )
-        return strides
-
     @property
     def digest(self) -> str:
         """Fingerprint of the evaluator and the rule."""
@@ -53,7 +45,7 @@ class TwinMean:
         """Score every architecture."""
         if not len(archs):
             return np.empty(0, dtype=np.float64)
-        asked = self._class[self.space.check(archs).astype(np.int64) @ self._strides]
+        asked = self._class[positions(self.space, self.space.check(archs))]
         members = np.flatnonzero(np.isin(self._class, asked))
         scores = self.evaluator(self._rows[members])
         classes, inverse = np.unique(self._class[members], return_inverse=True)

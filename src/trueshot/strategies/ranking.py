@@ -147,11 +147,15 @@ def train_and_score(setup: RankingSetup, index: int, tell: Tell) -> dict[str, An
     with EvaluationCache(own.run.evaluations) as cache:
         for spec in sorted(setup.specs, key=lambda spec: spec.twins):
             evaluator = scorer.evaluator(spec, cache, snapshots, list(files.values()))
-            columns[str(spec)], seconds[str(spec)] = scorer.score(evaluator, setup.truth.archs)
+            began = time.monotonic()
+            scores = scorer.score(evaluator, setup.to_score(spec))
+            # What the mean is over is in the cache by now.
+            columns[str(spec)] = TwinMean(evaluator, setup.space)(setup.truth.archs) if spec.twins else scores
+            seconds[str(spec)] = time.monotonic() - began
         curve = []
         for epoch in setup.marks:
             one_shot = Cached(single_checkpoint(scorer.one_shot(setup.specs[0]), files[epoch]), cache)
-            values, _ = scorer.score(one_shot, setup.truth.archs[setup.curve_archs])
+            values = scorer.score(one_shot, setup.truth.archs[setup.curve_archs])
             curve.append({"epoch": epoch, "seconds": history[epoch - 1]["seconds"], "scores": values.tolist()})
     with replacing(setup.scores_file(index)) as temporary:
         pd.DataFrame(columns).to_parquet(temporary, index=False)
@@ -190,12 +194,10 @@ class _Scorer:
     def evaluator(
         self, spec: Spec, cache: EvaluationCache, snapshots: Sequence[Path], checkpoints: Sequence[Path]
     ) -> Evaluator:
-        """Return what scores as ``spec`` says; every score is kept as soon as it is there."""
-        plain = self._plain(spec, snapshots, checkpoints)
-        cached = Cached(plain, cache)
-        return TwinMean(cached, self.setup.space) if spec.twins else cached
+        """Return what scores single architectures as ``spec`` says; every score is kept as soon as it is there."""
+        return Cached(self._uncached(spec, snapshots, checkpoints), cache)
 
-    def _plain(self, spec: Spec, snapshots: Sequence[Path], checkpoints: Sequence[Path]) -> Evaluator:
+    def _uncached(self, spec: Spec, snapshots: Sequence[Path], checkpoints: Sequence[Path]) -> Evaluator:
         if spec.way == "fine-tuned":
             config = self.own.config.evaluation
             tuned = FineTuned(self.supernet, fine_tuning(self.own, config))
@@ -210,17 +212,16 @@ class _Scorer:
             return Median([single_checkpoint(one_shot, snapshot) for snapshot in last])
         return single_checkpoint(one_shot, snapshots[0])
 
-    def score(self, evaluator: Evaluator, archs: UInt8[np.ndarray, "n decisions"]) -> tuple[Scores, float]:
-        """Return the scores and the seconds that they took."""
-        start = time.monotonic()
+    def score(self, evaluator: Evaluator, archs: UInt8[np.ndarray, "n decisions"]) -> Scores:
+        """Return the scores; architectures that share work are scored one after another."""
         scores = np.empty(len(archs), dtype=np.float64)
-        whole = isinstance(evaluator, TwinMean)
-        for part in [np.arange(len(archs))] if whole else np.array_split(self._order(archs), -(-len(archs) // _CHUNK)):
+        if not len(archs):
+            return scores
+        for part in np.array_split(self._order(archs), -(-len(archs) // _CHUNK)):
             scores[part] = evaluator(archs[part])
-            if not whole:
-                self._done += len(part)
-                self._tell(self._done)
-        return scores, time.monotonic() - start
+            self._done += len(part)
+            self._tell(self._done)
+        return scores
 
     def _order(self, archs: UInt8[np.ndarray, "n decisions"]) -> Int64[np.ndarray, " n"]:
         if not isinstance(self.supernet.body, Stepwise):

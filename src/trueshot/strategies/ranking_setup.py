@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,7 +18,7 @@ from trueshot.core.run import RunDirectory
 from trueshot.evaluation.truth import TruthTable, rows_of
 from trueshot.evaluation.zero_cost import PROXIES
 from trueshot.spaces import Space
-from trueshot.spaces.canonical.classes import LARGEST
+from trueshot.spaces.canonical.classes import LARGEST, every, positions
 from trueshot.strategies.config import (
     EvaluationConfig,
     RetrainConfig,
@@ -246,11 +247,24 @@ class RankingSetup:
             np.int64
         )
 
-    @property
+    def to_score(self, spec: Spec) -> UInt8[np.ndarray, "n decisions"]:
+        """Return the architectures to score on behalf of ``spec``, those left out that another way scores anyway."""
+        archs = self.truth.archs
+        if not spec.twins:
+            return archs
+        asked = np.zeros(self.space.architectures, dtype=bool)
+        asked[positions(self.space, archs)] = True
+        rows = every(self.space)
+        classes = positions(self.space, self.space.canonical(rows))
+        wanted = np.isin(classes, classes[asked])
+        if replace(spec, twins=False) in self.specs:
+            wanted &= ~asked
+        return rows[wanted]
+
+    @cached_property
     def scores_each(self) -> int:
-        """How many scores of one architecture each a supernet computes; means over twins are made of others."""
-        passes = sum(not spec.twins for spec in self.specs)
-        return max(1, passes) * len(self.truth.archs) + len(self.marks) * len(self.curve_archs)
+        """How many scores of one architecture each a supernet computes."""
+        return sum(len(self.to_score(spec)) for spec in self.specs) + len(self.marks) * len(self.curve_archs)
 
     def scores_file(self, index: int) -> Path:
         """Return where the scores of one supernet are kept, a column for each way."""

@@ -31,6 +31,13 @@ def every(space: Space) -> UInt8[np.ndarray, "n decisions"]:
     return np.ascontiguousarray(grid.reshape(len(space.options), -1).T)
 
 
+def positions(space: Space, archs: UInt8[np.ndarray, "n decisions"]) -> Int64[np.ndarray, " n"]:
+    """Return where rows stand among :func:`every`."""
+    strides = np.append(np.cumprod(space.options[:0:-1], dtype=np.int64)[::-1], 1)
+    found: Int64[np.ndarray, " n"] = archs.astype(np.int64) @ strides
+    return found
+
+
 @dataclass(frozen=True)
 class ByCode:
     """The rule by which architectures with equal codes are twins, in a space small enough to be listed whole.
@@ -44,8 +51,7 @@ class ByCode:
     def __call__(self, space: Space, archs: UInt8[np.ndarray, "n decisions"]) -> UInt8[np.ndarray, "n decisions"]:
         """Return for each row the lexicographically least row of its class."""
         rows, least = _least(self, space)
-        strides = np.append(np.cumprod(space.options[:0:-1], dtype=np.int64)[::-1], 1)
-        canonical: UInt8[np.ndarray, "n decisions"] = rows[least[archs.astype(np.int64) @ strides]]
+        canonical: UInt8[np.ndarray, "n decisions"] = rows[least[positions(space, archs)]]
         return canonical
 
 
