@@ -48,6 +48,24 @@ def test_a_bootstrap_gives_intervals_around_the_value(table: Path, capsys: pytes
     assert tau["low"] < tau["value"] < tau["high"]
 
 
+def test_the_truth_is_also_found_among_the_shared_data(table, capsys, monkeypatch, tmp_path) -> None:
+    assert run(criteria(table, "--json")) == 0
+    expected = told(capsys)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    bare = ["criteria", "--truth", "truth.parquet", "--scores", str(table / "scores.csv"), "--column", "acc_test_200"]
+    monkeypatch.delenv("TRUESHOT_DATA", raising=False)
+    assert run([*bare, "--json"]) == 2
+    assert "there is no file truth.parquet" in capsys.readouterr().err
+    monkeypatch.setenv("TRUESHOT_DATA", str(table))
+    assert run([*bare, "--json"]) == 0
+    assert told(capsys) == expected
+    # What lies here comes first.
+    Path("truth.parquet").write_bytes(b"")
+    assert run([*bare, "--json"]) == 2
+    assert "cannot read truth.parquet" in capsys.readouterr().err
+
+
 def test_order_of_the_scores_does_not_matter(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(criteria(table, "--json")) == 0
     first = told(capsys)

@@ -299,7 +299,7 @@ def test_bad_tables(tmp_path):
     assert message in refused("truth", "show", path, "--space", "chain")
     assert message in refused("truth", "import", path, "--out", tmp_path / "o.parquet", "--space", "chain")
     assert not (tmp_path / "o.parquet").exists()
-    assert "cannot read" in refused("truth", "show", tmp_path / "absent.parquet")
+    assert "there is no file" in refused("truth", "show", tmp_path / "absent.parquet")
 
 
 @pytest.mark.parametrize("layout", ["long", "wide"])

@@ -58,6 +58,15 @@ STUDIES = {
 """Names of the studies and their modules, each with ``TITLE``, ``FOLDER``, ``run`` and ``estimate``."""
 
 
+def shared_file(path: Path) -> Path:
+    """Return a file as given or, where it is not there, the one of that name in ``$TRUESHOT_DATA``."""
+    from trueshot.training.data.sources import DATA_VARIABLE
+
+    folder = os.environ.get(DATA_VARIABLE)
+    there = Path(folder) / path if folder else path
+    return there if not path.exists() and there.exists() else path
+
+
 def study_module(name: str) -> Any:
     """Import the study called ``name``.
 

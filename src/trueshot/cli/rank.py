@@ -21,7 +21,12 @@ def register(app: typer.Typer) -> None:
 
 
 def rank(
-    truth: Annotated[Path, typer.Option(metavar="FILE", help="Table with the truth: Parquet or CSV, long or wide.")],
+    truth: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="Table with the truth: Parquet or CSV, long or wide; also in $TRUESHOT_DATA."
+        ),
+    ],
     column: Annotated[str, typer.Option(metavar="C", help="Column of the truth, such as cifar10_test_200.")],
     config: Annotated[Path | None, typer.Argument(help="YAML file with a configuration.")] = None,
     data: Annotated[

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trueshot.cli.fitting import cores, fitted_space, given_arguments, let_workers_import
+from trueshot.cli.names import shared_file
 from trueshot.core.errors import ConfigError
 from trueshot.core.observe import Observer
 from trueshot.core.random import Streams
@@ -72,7 +73,7 @@ def prepare(request: RankRequest, observer: Observer) -> tuple[RankingSetup, int
         observer.say(f"note: {note}")
     space = fitted_space(request.space, given_arguments(values.get("space", {})), values.get("spaces", {}), dataset)
     let_workers_import(space)
-    truth = Truth.read(request.truth, request.column, space, config.ranking, Streams(config.seed))
+    truth = Truth.read(shared_file(request.truth), request.column, space, config.ranking, Streams(config.seed))
     setup = RankingSetup(config=config, space=space, dataset=dataset, truth=truth, run=run, device=device)
     if not setup.lists_twins and any(spec.twins for spec in setup.specs):
         raise ConfigError(f"space {space.name} has no isomorphic twins that could be listed: leave out +twins")

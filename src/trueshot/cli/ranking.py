@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trueshot.cli.names import make_space
+from trueshot.cli.names import make_space, shared_file
 from trueshot.cli.output import Json, emit
 from trueshot.cli.space import SpaceName
 
@@ -23,7 +23,12 @@ def register(app: typer.Typer) -> None:
 
 
 def criteria(
-    truth: Annotated[Path, typer.Option(metavar="FILE", help="Table with the truth: Parquet or CSV, long or wide.")],
+    truth: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="Table with the truth: Parquet or CSV, long or wide; also in $TRUESHOT_DATA."
+        ),
+    ],
     column: Annotated[str, typer.Option(metavar="C", help="Column of the truth, such as cifar10_test_200.")],
     scores: Annotated[Path, typer.Option(metavar="FILE", help="Parquet or CSV with the columns arch and score.")],
     bootstrap: Annotated[int | None, typer.Option(min=10, help="Resamples for 95 % intervals.")] = None,
@@ -94,7 +99,7 @@ def _paired(truth: Path, column: str, scores: Path, drop_nan: bool) -> tuple[Any
     from trueshot.core.errors import CriteriaError
     from trueshot.evaluation.truth import TruthTable
 
-    table = TruthTable.read(truth)
+    table = TruthTable.read(shared_file(truth))
     true = dict(zip(table.architectures, table.column(column), strict=True))
     from trueshot.cli.fitting import read_table
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trueshot.cli.names import make_space, space_class
+from trueshot.cli.names import make_space, shared_file, space_class
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def show(
     from trueshot.core.run import RunDirectory
     from trueshot.evaluation.truth import TruthTable
 
-    path = file / _NAME if file.is_dir() else file
+    path = file / _NAME if file.is_dir() else shared_file(file)
     run = RunDirectory(file if file.is_dir() else file.with_suffix(".work"))
     table = TruthTable.read(path)
     built = None if space is None else _space_of(space, run)

@@ -225,6 +225,8 @@ def _load(path: Path) -> Any:
     suffix = path.suffix.lower()
     if suffix not in (".parquet", ".csv"):
         raise DataError(f"{path} is neither .parquet nor .csv: import a NATS-Bench folder first")
+    if not path.exists():
+        raise DataError(f"there is no file {path}: give a table with the truth, Parquet or CSV")
     try:
         return pyarrow.csv.read_csv(path) if suffix == ".csv" else pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
