@@ -12,8 +12,8 @@ from trueshot.cli.deliver import report
 from trueshot.core.errors import RunError
 from trueshot.criteria.correlation import kendall_tau
 from trueshot.reporting.ranking import write_ranking_pictures, write_ranking_report
-from trueshot.reporting.ranking_figures import spread
 from trueshot.reporting.ranking_findings import read_ranking
+from trueshot.reporting.ranking_marks import spread
 
 FIGURES = {"order", "tau", "minutes", "pruning", "improvement", "costs", "agreement"}
 

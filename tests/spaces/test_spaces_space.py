@@ -110,8 +110,8 @@ def test_an_empty_batch_is_a_batch():
 def test_canonical_knows_the_literal_rule(space):
     archs = space.sample(5, 0)
     np.testing.assert_array_equal(space.canonical(archs), archs)
-    with pytest.raises(ConfigError, match="no canonical rule 'functional'; it has: literal"):
-        space.canonical(archs, "functional")
+    with pytest.raises(ConfigError, match="no canonical rule 'isomorphic'; it has: literal"):
+        space.canonical(archs, "isomorphic")
 
 
 @any_space

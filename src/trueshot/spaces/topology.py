@@ -9,23 +9,31 @@ from itertools import accumulate
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Integer, UInt8
 from torch import nn
 
 from trueshot.core.errors import ConfigError
 from trueshot.operations import LinearBottleneck, conv_bn, initialise
 from trueshot.spaces import skeletons
 from trueshot.spaces.canonical.graphs import sort_equal_sources
+from trueshot.spaces.canonical.sums import least_twins
 from trueshot.spaces.checks import check_bottlenecks
 from trueshot.spaces.site import NONE, Candidate, Place, Site
 from trueshot.spaces.space import Rule, Space, literal
 
 
-def _equal_nodes(space: Topology, archs: UInt8[np.ndarray, "n decisions"]) -> UInt8[np.ndarray, "n decisions"]:
-    def number(name: str) -> np.ndarray:
-        return np.array([d.options.index(name) if name in d.options else -1 for d in space.decisions])
+def _options(space: Topology, name: str) -> Integer[np.ndarray, " decisions"]:
+    """Return the index of an option in every decision, -1 where it is not on offer."""
+    return np.array([d.options.index(name) if name in d.options else -1 for d in space.decisions])
 
-    return sort_equal_sources(archs, space.edges(), number("identity"), number(NONE))
+
+def _equal_nodes(space: Topology, archs: UInt8[np.ndarray, "n decisions"]) -> UInt8[np.ndarray, "n decisions"]:
+    return sort_equal_sources(archs, space.edges(), _options(space, "identity"), _options(space, NONE))
+
+
+def _functional(space: Topology, archs: UInt8[np.ndarray, "n decisions"]) -> UInt8[np.ndarray, "n decisions"]:
+    stages = [space.stage(node) for node in range(1, sum(space.nodes) + 1)]
+    return least_twins(archs, space.edges(), stages, _options(space, "identity"), _options(space, NONE))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,8 +44,9 @@ class Topology(Space):
     is the sum of its incoming edges. Genes: stem edges by source, then branch edges by (source, target). Without
     arguments it is the published space: 20 nodes, 19 + 35 edges, 2^35 topologies.
 
-    Canonical rules: ``literal``, and ``equal_nodes``, under which edges may change places among sources that an
-    identity makes equal. Its twins are the same function for matched weights; it does not find all such twins.
+    Canonical rules: ``literal``; ``functional``, under which those architectures are twins that are the same function
+    for matched weights (:func:`~trueshot.spaces.canonical.sums.least_twins`); and ``equal_nodes``, which finds fast
+    some of these: those that differ in which of several nodes an edge leaves that an identity makes equal.
 
     Attributes:
         nodes: nodes in each stage.
@@ -51,7 +60,11 @@ class Topology(Space):
     """
 
     name: ClassVar[str] = "topology"
-    canonical_rules: ClassVar[Mapping[str, Rule]] = {"literal": literal, "equal_nodes": _equal_nodes}
+    canonical_rules: ClassVar[Mapping[str, Rule]] = {
+        "literal": literal,
+        "equal_nodes": _equal_nodes,
+        "functional": _functional,
+    }
     nodes: tuple[int, ...] = (2, 2, 4, 8, 4)
     widths: tuple[int, ...] = (16, 24, 40, 80, 160)
     stem_stride: int = 2

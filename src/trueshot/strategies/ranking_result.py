@@ -59,13 +59,7 @@ def assemble(
     training = [float(record["train_seconds"]) for record in records]
     result = {
         "space": {**describe(setup.space), "name": setup.space.name},
-        "dataset": {
-            "name": setup.dataset.name,
-            "train": len(setup.dataset.train),
-            "validation": len(setup.dataset.validation),
-            "image_size": setup.dataset.image_size,
-            "classes": len(setup.dataset.classes),
-        },
+        "dataset": _dataset(setup),
         "architectures": len(truth),
         "good": None if good is None else {"above": options.good, "architectures": int(good.sum())},
         "sampler": describe_sampler(make_sampler(setup.space, setup.config.supernet.sampler, BudgetConfig())),
@@ -88,16 +82,38 @@ def assemble(
         },
         "environment": environment(setup.device),
     }
+    return result, _table(setup, means, supernets, rivals)
+
+
+def _table(
+    setup: RankingSetup,
+    means: Mapping[str, Column],
+    supernets: Sequence[pd.DataFrame],
+    rivals: Mapping[str, tuple[Int64[np.ndarray, " k"], Column, float]],
+) -> pd.DataFrame:
+    """Return all scores, a row for each architecture: the means, each supernet's own, the rivals'."""
+    truth = setup.truth.values
     table = pd.DataFrame({"arch": [setup.space.format(row) for row in setup.truth.archs], "truth": truth})
-    for name in names:
-        table[name] = means[name]
+    for name, mean in means.items():
+        table[name] = mean
         for index, own in enumerate(supernets):
             table[f"{name} ({index})"] = own[name].to_numpy()
     for name, (positions, scores, _) in rivals.items():
         column = np.full(len(truth), np.nan)
         column[positions] = scores
         table[name] = column
-    return result, table
+    return table
+
+
+def _dataset(setup: RankingSetup) -> dict[str, Any]:
+    dataset = setup.dataset
+    return {
+        "name": dataset.name,
+        "train": len(dataset.train),
+        "validation": len(dataset.validation),
+        "image_size": dataset.image_size,
+        "classes": len(dataset.classes),
+    }
 
 
 class _Judge:
