@@ -6,28 +6,40 @@ over the better half by the reference, and the time of an architecture. All prot
 images that it does not, else shared images would make them agree; ``reset 20 x 128 again`` is therefore as much as can
 be expected of any. A training set of fewer than 5,120 images is halved between the two and gone through repeatedly.
 
-Run: ``python benchmarks/recalibration.py --data digits --out DIR [--archs 200] [--set supernet.recipe.epochs=40 ...]``.
+Run: ``python benchmarks/recalibration.py --data digits --out DIR [--archs 200] [--set supernet.recipe.epochs=40 ...]``;
+``--supernet RUN`` takes the supernet of a finished search of the same data instead of training one.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from machine import describe, headline
 
 from trueshot.cli.request import Request, prepare
+from trueshot.core.errors import TrueshotError
 from trueshot.core.observe import SILENT
+from trueshot.core.run import RunDirectory
 from trueshot.criteria.correlation import kendall_tau
 from trueshot.evaluation import OneShot, Recalibration
 from trueshot.evaluation.recalibration import Batch
 from trueshot.sharing import Supernet
 from trueshot.strategies.setup import Setup
-from trueshot.strategies.weights import make_sampler, make_supernet, supernet_batches, train_supernet
+from trueshot.strategies.weights import (
+    borrowed_snapshots,
+    make_sampler,
+    make_supernet,
+    supernet_batches,
+    train_supernet,
+)
 from trueshot.training.data.batches import eval_batches
+from trueshot.training.sgld import load_snapshot
 
 REFERENCE = "reset 20 x 128"
 
@@ -64,12 +76,15 @@ def protocols() -> dict[str, tuple[Recalibration, str]]:
 def trained(options: argparse.Namespace) -> tuple[Setup, Supernet]:
     request = Request(
         config=None, data=options.data, space=options.space, max_madds=None, max_params=None, out=options.out,
-        resume=(options.out / "config.json").exists(), supernet=None, preset=options.preset, device=options.device,
-        seed=options.seed, time_budget=None, max_bad_images=None, assignments=tuple(options.set),
+        resume=(options.out / "config.json").exists(), supernet=options.supernet, preset=options.preset,
+        device=options.device, seed=options.seed, time_budget=None, max_bad_images=None, assignments=tuple(options.set),
     )  # fmt: skip
     setup = prepare(request, SILENT)
     supernet = make_supernet(setup)
-    train_supernet(setup, supernet, supernet_batches(setup))
+    if options.supernet is None:
+        train_supernet(setup, supernet, supernet_batches(setup))
+    else:
+        supernet.load_state_dict(load_snapshot(borrowed_snapshots(setup, RunDirectory.existing(options.supernet))[0]))
     return setup, supernet
 
 
@@ -107,20 +122,48 @@ def main(options: argparse.Namespace) -> None:
             seconds[name] += time.perf_counter() - began
     reference = scores[REFERENCE]
     better = reference >= np.median(reference)
-    count = sum(len(labels) for _, labels in validation)
+    machine = describe(("torch", "numpy"), torch.get_num_threads())
+    result: dict[str, Any] = {
+        "schema": 1,
+        "benchmark": "recalibration",
+        "machine": machine,
+        "data": setup.dataset.name,
+        "space": setup.space.name,
+        "epochs": setup.config.supernet.recipe.epochs,
+        "architectures": len(archs),
+        "metric": options.metric,
+        "images": sum(len(labels) for _, labels in validation),
+        "protocols": {
+            name: {
+                "kendall_tau": round(kendall_tau(predicted=values, true=reference), 4),
+                "better_half": round(kendall_tau(predicted=values[better], true=reference[better]), 4),
+                "mean": round(float(values.mean()), 5),
+                "std": round(float(values.std()), 5),
+                "ms": round(1e3 * seconds[name] / len(archs), 2),
+                "cost": round(seconds[name] / seconds[REFERENCE], 4),
+            }
+            for name, values in scores.items()
+        },
+    }
+    show(result)
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def show(result: dict[str, Any]) -> None:
+    print(headline(result["machine"]))
     print(
-        f"{setup.dataset.name}, {setup.space.name}, {setup.config.supernet.recipe.epochs} epochs, {len(archs)}"
-        f" architectures, {options.metric} on {count} validation images; {platform.processor() or platform.machine()},"
-        f" {torch.get_num_threads()} threads, torch {torch.__version__}"
+        "{data}, {space}, {epochs} epochs, {architectures} architectures, {metric} on {images} images".format(**result)
     )
     print(
         f"{'protocol':26s} {'tau':>7s} {'tau, better half':>17s} {'mean':>8s} {'std':>8s} {'ms each':>9s} {'cost':>6s}"
     )
-    for name, values in scores.items():
-        each, cost = 1e3 * seconds[name] / len(archs), seconds[name] / seconds[REFERENCE]
-        tau = kendall_tau(predicted=values, true=reference)
-        among = kendall_tau(predicted=values[better], true=reference[better])
-        print(f"{name:26s} {tau:7.3f} {among:17.3f} {values.mean():8.4f} {values.std():8.4f} {each:9.1f} {cost:6.3f}")
+    for name, row in result["protocols"].items():
+        print(
+            f"{name:26s} {row['kendall_tau']:7.3f} {row['better_half']:17.3f} {row['mean']:8.4f} {row['std']:8.4f}"
+            f" {row['ms']:9.1f} {row['cost']:6.3f}"
+        )
 
 
 if __name__ == "__main__":
@@ -134,5 +177,10 @@ if __name__ == "__main__":
     parser.add_argument("--preset")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--supernet", type=Path, metavar="RUN", help="a finished search whose supernet is taken")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    main(parser.parse_args())
+    try:
+        main(parser.parse_args())
+    except TrueshotError as error:
+        raise SystemExit(f"error: {error}") from error
