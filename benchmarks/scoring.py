@@ -5,18 +5,22 @@ recalibration batches outside the clock. Both take turns, group by group of as m
 a call; the least time of several repeats counts, and the ratio is the median over the groups. Time is that of the
 processor, so that a busy machine disturbs less.
 
-Run: ``python benchmarks/scoring.py [--archs 30] [--group 6] [--repeats 3]``.
+Run: ``python benchmarks/scoring.py [--archs 30] [--case chain-32] [--protocol reset adapt] [--json FILE]``.
+Goal: at most 1.05.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
+import json
 import statistics
 import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from machine import describe, headline
 from torch import nn
 
 from trueshot.core.random import Streams
@@ -52,7 +56,7 @@ def bare(network: nn.Module, evaluator: OneShot) -> float:
     return seconds + time.process_time() - start
 
 
-def compare(space: Space, recalibration: Recalibration, archs: int, group: int, repeats: int) -> None:
+def compare(space: Space, recalibration: Recalibration, archs: int, group: int, repeats: int) -> dict[str, Any]:
     streams = Streams(0)
     supernet = build(lambda: Supernet(space, single_path), streams, "cpu").eval()
     assert isinstance(supernet, Supernet)
@@ -74,30 +78,59 @@ def compare(space: Space, recalibration: Recalibration, archs: int, group: int, 
         ratios.append(min(ours) / min(theirs))
         milliseconds.append(1e3 * min(theirs) / len(rows))
     low, middle, high = statistics.quantiles(ratios)
-    name = f"{recalibration.mode} {recalibration.batches} x {recalibration.batch_size}"
+    milli = statistics.median(milliseconds)
     print(
-        f"{space.name:8s} {space.image_size:3d} px  {name:16s} {statistics.median(milliseconds):8.1f} ms bare  "
+        f"{space.name:8s} {space.image_size:3d} px  {name_of(recalibration):16s} {milli:8.1f} ms bare  "
         f" scoring / bare = {middle:.3f} (quartiles {low:.3f} to {high:.3f}, n = {archs})",
         flush=True,
     )
+    quartiles = [round(low, 4), round(high, 4)]
+    return {"n": archs, "bare_ms": round(milli, 2), "ratio": {"median": round(middle, 4), "quartiles": quartiles}}
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--archs", type=int, default=30)
-    parser.add_argument("--group", type=int, default=6)
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    print(f"{platform.processor() or platform.machine()}, 1 thread, torch {torch.__version__}")
+def name_of(recalibration: Recalibration) -> str:
+    """Return mode and batches in words, such as ``reset 20 x 64``."""
+    return f"{recalibration.mode} {recalibration.batches} x {recalibration.batch_size}"
+
+
+def cases() -> dict[str, Space]:
+    """Return the spaces by name and pixels."""
     digits = {"image_size": 8, "classes": 10, "in_channels": 1, "stem_stride": 1, "kernels": (3, 5), "head_width": 96}
     small = {"image_size": 32, "classes": 10, "stem_stride": 2, "kernels": (3, 5), "head_width": 256}
     layers = ((24, 1), (24, 1), (32, 2), (32, 1), (32, 1), (64, 2), (64, 1), (64, 1))
-    spaces = (
+    spaces: tuple[Space, ...] = (
         Topology(**digits, nodes=(2, 3, 2), widths=(12, 24, 40)),
         Topology(**small, nodes=(2, 3, 3), widths=(16, 32, 64)),
         Chain(**small, layers=layers, stem_width=16),
     )
-    for case in spaces:
-        for protocol in PROTOCOLS:
-            compare(case, protocol, options.archs, options.group, options.repeats)
+    return {f"{space.name}-{space.image_size}": space for space in spaces}
+
+
+def main() -> None:
+    known = cases()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--archs", type=int, default=30)
+    parser.add_argument("--group", type=int, default=6)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--case", nargs="+", choices=tuple(known), default=list(known))
+    modes = list(dict.fromkeys(protocol.mode for protocol in PROTOCOLS))
+    parser.add_argument("--protocol", nargs="+", choices=modes, default=modes)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    machine = describe(("torch", "numpy"), 1)
+    print(headline(machine), flush=True)
+    found: dict[str, dict[str, Any]] = {}
+    for name in options.case:
+        found[name] = {}
+        for protocol in (one for one in PROTOCOLS if one.mode in options.protocol):
+            row = compare(known[name], protocol, options.archs, options.group, options.repeats)
+            found[name][name_of(protocol)] = row
+    if options.json:
+        result = {"schema": 1, "benchmark": "scoring", "machine": machine, "cases": found}
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
