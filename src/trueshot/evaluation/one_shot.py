@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
 from typing import Literal, final
 
@@ -65,6 +65,7 @@ class OneShot:
         self.calibration = recalibration.take(calibration)
         self._images = sum(len(labels) for _, labels in batches)
         self._statistics = Statistics(recalibration)
+        self._spoils: dict[Hashable, bool] = {}
 
     @property
     def digest(self) -> str:
@@ -108,7 +109,7 @@ class OneShot:
         groups = self._groups(rows)
         for batches in groups:
             images = [images for images, _ in batches]
-            sweep = Sweep(self.supernet, self.calibration, images, self._statistics, self._memory)
+            sweep = Sweep(self.supernet, self.calibration, images, self._statistics, self._memory, self._spoils)
             for positions, outputs in sweep(rows):
                 found = [self._measure(logits, labels) for logits, (_, labels) in zip(outputs, batches, strict=True)]
                 for position in positions:

@@ -124,10 +124,11 @@ class Statistics:
     def borrowed(self, norms: Iterable[_BatchNorm]) -> Iterator[None]:
         """Give ``norms`` statistics to spare inside the block, of any value until :meth:`estimate` sets them."""
         mode = self.recalibration.mode
-        tracking = [norm for norm in norms if norm._buffers.get("running_mean") is not None]
-        if mode == "running" or not tracking:
+        if mode == "running":
             yield
-        elif mode == "batch":
+            return
+        tracking = [norm for norm in norms if norm._buffers.get("running_mean") is not None]
+        if mode == "batch":
             with _set(tracking, training=True, track_running_stats=False):
                 yield
         else:

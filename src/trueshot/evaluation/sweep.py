@@ -107,6 +107,8 @@ class Sweep:
         validation: batches whose logits are wanted.
         statistics: whose statistics normalise.
         memory: bytes of values kept.
+        spoils: which functions write into their input, as far as known; filled in, so that a later sweep of the same
+            supernet need not try them.
     """
 
     def __init__(
@@ -116,17 +118,18 @@ class Sweep:
         validation: Sequence[Tensor],
         statistics: Statistics,
         memory: int = MEMORY,
+        spoils: dict[Hashable, bool] | None = None,
     ) -> None:
         self.supernet, self.statistics, self.memory = supernet, statistics, memory
         self._images: Value = (list(calibration), list(validation))
         self._fixed: dict[nn.Module, tuple[_BatchNorm, ...]] = {}
-        self._spoils: dict[Hashable, bool] = {}
+        self._spoils = {} if spoils is None else spoils
 
     def __call__(self, rows: Sequence[Row]) -> Iterator[tuple[list[int], list[Tensor]]]:
         """Yield the positions of all rows that are one computation, and their logits, one tensor for each batch."""
         plan, positions = planned(self.supernet, rows)
         memo = _Memo(plan, positions, self.memory)
-        norms = [module for module in self.supernet.modules() if isinstance(module, _BatchNorm)]
+        norms = (module for module in self.supernet.modules() if isinstance(module, _BatchNorm))
         # Once for all: lending takes as long as running a small module.
         with self.statistics.borrowed(norms):
             for number, where in positions.items():
