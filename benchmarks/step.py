@@ -5,10 +5,10 @@ by architecture; an architecture's ratio compares the least time of each, printe
 architectures, on the wall and in processor time. Goal: at most 1.03 for ``chain`` and ``topology``, which are those of
 the preset for images of 32 pixels on a processor, batch 64.
 
-For NAS-Bench-201 there is a second reference: the network written by hand (``plain201.py``), which runs edges that lead
-nowhere as the public supernets do. nni 3.0 runs beside ours when told where: ``--nni PYTHON`` names the interpreter of
-an environment that has it, and ``nni_step.py`` takes the same turns there. Ratios within an environment are to be
-compared, not times.
+There is a second reference, ``plain``: for NAS-Bench-201 the network written by hand (``plain201.py``), which runs
+edges that lead nowhere as the public supernets do; for the other two the stand-alone network with PyTorch's own ReLU6.
+nni 3.0 runs beside ours when told where: ``--nni PYTHON`` names the interpreter of an environment that has it, and
+``nni_step.py`` takes the same turns there. Ratios within an environment are to be compared, not times.
 
 Run: ``python benchmarks/step.py [--archs 50] [--nni PYTHON] [--json FILE]``.
 """
@@ -25,7 +25,7 @@ from typing import Any
 
 import plain201
 import torch
-from machine import compared, describe, headline, preset_space, show, take_turns
+from machine import compared, describe, headline, plain, preset_space, show, take_turns
 from torch import nn
 
 from trueshot.core.random import Streams
@@ -64,6 +64,8 @@ def compare(space: Space, options: argparse.Namespace) -> dict[str, Any]:
         tasks = {"supernet": task, "stand-alone": alone(supernet.network(arch))}
         if isinstance(space, NasBench201):
             tasks["plain"] = alone(plain201.network([cells.OPERATIONS[gene] for gene in arch]))
+        else:
+            tasks["plain"] = alone(plain(supernet.network(arch)))
         rows.append(
             take_turns({name: partial(one.step, index, images, labels) for name, one in tasks.items()}, options.repeats)
         )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from trueshot.operations.activation import ReLU6
 
 
 def conv_bn(
@@ -18,7 +21,7 @@ def conv_bn(
         nn.BatchNorm2d(out_channels),
     ]
     if activation:
-        modules.append(nn.ReLU6(inplace=True))
+        modules.append(ReLU6())
     return modules
 
 
@@ -48,9 +51,20 @@ class LinearBottleneck(nn.Sequential):
         )
         self.shortcut = residual and stride == 1 and in_channels == out_channels
 
-    def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
-        """Apply the bottleneck."""
-        output: Tensor = super().forward(input)  # type: ignore[no-untyped-call]
+    def forward(
+        self, input: Float[Tensor, "n c h w"], shift: Float[Tensor, "d 1 1"] | None = None
+    ) -> Float[Tensor, "n d i j"]:
+        """Apply the bottleneck; a ``shift`` is added to the output, without a pass over it."""
+        output: Tensor
+        if shift is None:
+            output = super().forward(input)  # type: ignore[no-untyped-call]
+        else:
+            *layers, norm = self
+            output = input
+            for layer in layers:
+                output = layer(output)
+            bias = cast(Tensor, norm.bias) + shift.flatten()
+            output = torch.func.functional_call(norm, {"bias": bias}, (output,))
         return output + input if self.shortcut else output
 
 

@@ -49,6 +49,10 @@ class Conditioned(nn.Module):
         output: Tensor = self.inner(x * vector if self.multiply else x + vector, arch)
         return output
 
+    def opened(self) -> tuple[nn.Module, nn.Module] | None:
+        """Return what is inside and what is added to its input, for :func:`~trueshot.sharing.folding.fold`."""
+        return None if self.multiply else (self.inner, self.vector)
+
     def function(self, arch: Sequence[int]) -> Hashable:
         """Return what tells the function that the site computes from others."""
         if not (isinstance(self.inner, Recognisable) and isinstance(self.vector, Reads)):

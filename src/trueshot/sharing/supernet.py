@@ -12,7 +12,9 @@ from jaxtyping import Integer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from trueshot.spaces import Site, Space
+from trueshot.operations import LinearBottleneck
+from trueshot.sharing.folding import fold
+from trueshot.spaces import Site, Space, skeletons
 from trueshot.spaces.skeletons import Skips
 
 Arch = Sequence[int] | Integer[np.ndarray, " decisions"]
@@ -84,6 +86,10 @@ Sharing = Callable[[Space], Callable[[Site], nn.Module]]
 """A way of sharing weights: given a space, what to place at each of its sites, asked in order."""
 
 
+_STATIC = (skeletons.Chain, skeletons.Graph)
+"""Skeletons whose steps are the same for every architecture."""
+
+
 class Supernet(nn.Module):
     """All architectures of a space over shared weights: ``supernet(images, arch)`` gives logits.
 
@@ -103,6 +109,7 @@ class Supernet(nn.Module):
         self.body = space.assemble(place)
         # Tuples keep the placed modules from being registered twice.
         self._placed = tuple(placed)
+        self._folded = fold(self.body.steps()) if isinstance(self.body, _STATIC) else None
         self._skipping = tuple(module for module in self.body.modules() if isinstance(module, Skips))
         inside = {id(parameter) for module in placed for parameter in module.parameters()}
         norms_inside = {id(module) for outer in placed for module in outer.modules()}
@@ -113,7 +120,11 @@ class Supernet(nn.Module):
 
     def forward(self, x: Tensor, arch: Arch) -> Tensor:
         """Run one architecture."""
-        logits: Tensor = self.body(x, tuple(map(int, arch)))
+        row = tuple(map(int, arch))
+        # Scores come from the steps of the skeleton, which the sweep over many architectures shares.
+        if self._folded is not None and self.training and torch.is_grad_enabled():
+            return skeletons.run(self._folded, x, (row,))
+        logits: Tensor = self.body(x, row)
         return logits
 
     def active(self, arch: Arch) -> Active:
@@ -163,10 +174,21 @@ class SinglePath(nn.Module):
         self._active = tuple(Active.of([] if module is None else [module]) for module in built)
         self._weight_free = tuple(weight_free(module) for module in built)
 
-    def forward(self, x: Tensor, arch: Sequence[int]) -> Tensor | None:
-        """Run the chosen candidate; ``None`` where the architecture has no connection here."""
+    def forward(self, x: Tensor, arch: Sequence[int], shift: Tensor | None = None) -> Tensor | None:
+        """Run the chosen candidate; ``None`` where the architecture has no connection here.
+
+        Where all candidates can (:attr:`takes_shift`), a vector ``shift`` of ``(out_channels, 1, 1)`` is added.
+        """
         candidate = self._by_option[arch[self.gene]]
-        return None if candidate is None else candidate(x)
+        if candidate is None:
+            return None
+        output: Tensor = candidate(x) if shift is None else candidate(x, shift)
+        return output
+
+    @property
+    def takes_shift(self) -> bool:
+        """Whether every candidate can shift its output, for :func:`~trueshot.sharing.folding.fold`."""
+        return all(isinstance(candidate, LinearBottleneck) for candidate in self._by_option)
 
     def absent(self, arch: Sequence[int]) -> bool:
         """Return whether the architecture has no connection here."""

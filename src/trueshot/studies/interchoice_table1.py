@@ -68,12 +68,27 @@ _PAPER: Mapping[str, _Published] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class _Setting:
-    """What is timed at one scale: spaces by the name of their column, images in a step, architectures, repetitions."""
+    """What is timed at one scale.
 
-    spaces: Mapping[str, Space]
+    Attributes:
+        cells: NAS-Bench-201 by the name of its column, with ``batch`` images in a step.
+        chain: the last column, with ``chain_batch``.
+        archs: architectures timed.
+        repeats: of each step.
+    """
+
+    cells: Mapping[str, Space]
     batch: int
+    chain: Chain
+    chain_batch: int
     archs: int
     repeats: int
+
+    @property
+    def columns(self) -> list[tuple[str, Space, int]]:
+        """Name, space and images in a step of each column."""
+        cells = [(name, space, self.batch) for name, space in self.cells.items()]
+        return [*cells, ("chain", self.chain, self.chain_batch)]
 
 
 def _cells(**arguments: Any) -> dict[str, Space]:
@@ -94,15 +109,16 @@ _SMALL = Chain(
 _SETTINGS: Mapping[Scale, _Setting] = MappingProxyType(
     {
         Scale.SMOKE: _Setting(
-            spaces={**_cells(image_size=8, channels=2, cells=1), "chain": _SMALL}, batch=2, archs=2, repeats=1
+            cells=_cells(image_size=8, channels=2, cells=1), batch=2, chain=_SMALL, chain_batch=2, archs=2, repeats=1
         ),
         Scale.CPU: _Setting(
-            spaces={**_cells(cells=2), "chain": Chain(image_size=64, classes=100)}, batch=32, archs=16, repeats=3
+            cells=_cells(cells=2), batch=32, chain=Chain(classes=100), chain_batch=16, archs=16, repeats=3
         ),
-        Scale.PAPER: _Setting(spaces={**_cells(cells=2), "chain": Chain(classes=100)}, batch=128, archs=100, repeats=4),
+        Scale.PAPER: _Setting(
+            cells=_cells(cells=2), batch=256, chain=Chain(classes=100), chain_batch=128, archs=100, repeats=4
+        ),
     }
 )
-"""The paper trains on batches of 256 on NAS-Bench-201 and 128 on SubImageNet; one size serves both here."""
 
 
 def run(
@@ -119,13 +135,13 @@ def run(
     rows: list[Row] = []
     details: dict[str, Any] = {}
     spent = 0.0
-    for name, space in setting.spaces.items():
-        record = _record(name, space, setting, out, device, seed, observer)
+    for name, space, batch in setting.columns:
+        record = _record(name, space, batch, setting, out, device, seed, observer)
         spent += record["seconds"]
         details[name] = {kind: record[kind] for kind in ("wall", "cpu", "params", "peak")}
         rows += _time_rows(name, record, seed) + _memory_rows(name, record)
     data_told = {"name": "random pixels", "train": setting.batch, "validation": 0, "test": 0}
-    sizes = {"image_size": [s.image_size for s in setting.spaces.values()]}
+    sizes = {"image_size": [space.image_size for _, space, _ in setting.columns]}
     return StudyResult(
         study=NAME,
         title=TITLE,
@@ -146,29 +162,30 @@ def estimate(scale: Scale, *, device: torch.device) -> Estimate:
     """Return what a scale costs on ``device``, from measured steps; each kind taken to cost what the baseline does."""
     setting = _SETTINGS[scale]
     parts = []
-    for name, space in setting.spaces.items():
+    for name, space, batch in setting.columns:
         images = Images(
             source="random",
             side=space.image_size,
             channels=space.in_channels,
             classes=space.classes,
-            train=setting.batch,
+            train=batch,
             validation=0,
             test=0,
             augmentation=Augmentation(),
         )
-        recipe = Recipe(epochs=1, batch_size=setting.batch)
+        recipe = Recipe(epochs=1, batch_size=batch)
         each = supernet_seconds(space, Uniform(space), images, recipe, device)
         steps = len(SHARINGS) * setting.archs * (setting.repeats + 1)
-        parts.append(Part(what=f"{steps} steps, {name}", units=steps * setting.batch, unit="image", seconds=each))
+        parts.append(Part(what=f"{steps} steps, {name}", units=steps * batch, unit="image", seconds=each))
     return sum_up(scale, device, *parts)
 
 
 def _notes(setting: _Setting, device: torch.device) -> tuple[str, ...]:
     return (
-        f"Steps of {setting.batch} images over {setting.archs} architectures, least of {setting.repeats} repetitions;"
-        " the summed times are compared, which is what an epoch takes. Paper: whole trainings on a GTX 1080 Ti, batch"
-        " 256 (chain: FairNAS at 224 pixels, batch 128).",
+        f"Steps of {setting.batch} images (chain: {setting.chain_batch} at {setting.chain.image_size} pixels) over"
+        f" {setting.archs} architectures, least of {setting.repeats} repetitions; the summed times are compared, which"
+        " is what an epoch takes. Paper: whole trainings on a GTX 1080 Ti, batch 256 (chain: FairNAS at 224 pixels,"
+        " batch 128).",
         "A split adds its overhead only after its epoch: the share of the training that is left times what was measured"
         " after the split. All its sets are real weights here, with a momentum of their own; the paper keeps those not"
         " in use in main memory.",
@@ -179,17 +196,24 @@ def _notes(setting: _Setting, device: torch.device) -> tuple[str, ...]:
 
 
 def _record(
-    name: str, space: Space, setting: _Setting, out: Path, device: torch.device, seed: int, observer: Observer
+    name: str,
+    space: Space,
+    batch: int,
+    setting: _Setting,
+    out: Path,
+    device: torch.device,
+    seed: int,
+    observer: Observer,
 ) -> dict[str, Any]:
     """Return the times in one space, from the directory where they were taken before."""
-    sizes = (setting.batch, setting.archs, setting.repeats, seed, tuple(SHARINGS))
-    identity = fingerprint("step times 1", repr(describe(space)), repr(sizes), repr(environment(device)))
+    sizes = (batch, setting.archs, setting.repeats, seed, tuple(SHARINGS))
+    identity = fingerprint("step times 2", repr(describe(space)), repr(sizes), repr(environment(device)))
     path = out / "records" / f"steps-{name.replace(' ', '-').lower()}-{identity[:12]}.json"
     if not path.exists():
         record = measure_steps(
             name,
             space,
-            batch=setting.batch,
+            batch=batch,
             archs=setting.archs,
             repeats=setting.repeats,
             device=device,
