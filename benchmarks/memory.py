@@ -10,6 +10,8 @@ nothing else stays of it. What it cannot do without is
 
 Gradients are as large as the network's weights. Activations are taken in three ways, which give three ratios:
 
+Every process keeps freed memory, as those of the command line do.
+
 counted: the tensors that autograd keeps for the backward pass of the stand-alone network made of PyTorch's own modules,
   each storage once, weights not among them, the batch among them. What a backward pass needs for a moment, the work
   space of the convolutions and the holes between freed blocks count against us; that our ReLU6 keeps one tensor where
@@ -36,6 +38,7 @@ from machine import describe, headline, plain, preset_space
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trueshot.core.allocator import keep_freed_memory
 from trueshot.core.random import Streams
 from trueshot.sampling import Uniform
 from trueshot.sharing import Supernet, single_path
@@ -185,6 +188,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.role:
+        keep_freed_memory()
         recipe = Recipe(epochs=1, batch_size=options.batch, lr=0.01, momentum=options.momentum)
         space = preset_space(options.preset, options.space[0], options.pixels)
         train = train_shared if options.role == "shared" else train_alone

@@ -35,6 +35,17 @@ def test_run_writes_the_result_and_prints_it(capsys, tmp_path, monkeypatch):
     assert page.exists()
 
 
+def test_a_foreign_result_in_the_folder_costs_the_page_and_not_the_study(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "other-cpu.json").write_text("{}")
+    assert run(["study", "stnas-fig5", "--scale", "smoke", "--device", "cpu", "--json"]) == 0
+    told = capsys.readouterr()
+    assert (tmp_path / json.loads(told.out)["path"]).exists()
+    assert "warning: no page of all results: results/other-cpu.json has version None" in told.err
+    assert not (tmp_path / "results" / "README.md").exists()
+
+
 def test_summary_of_a_folder_without_results_is_refused(capsys, tmp_path):
     assert run(["study", "summary", "--results", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("error: there is no study result in ")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trueshot.cli.options import Device, Resume, Seed
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ def rank(
         float | None, typer.Option(metavar="X", help="Give the criteria also among architectures of a truth above X.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/rank-SPACE without it.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Resume = False,
     preset: Annotated[str, typer.Option(help="Preset.")] = "rank-cpu",
-    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Default: the GPU where there is one.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")] = None,
+    device: Device = None,
+    seed: Seed = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Supernets at the same time; as many as cores.")] = None,
     set_: Annotated[
         list[str] | None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trueshot.cli.options import Device, MaxBadImages, Resume, Seed
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -40,17 +41,17 @@ def search(
     ] = None,
     max_params: Annotated[str | None, typer.Option(metavar="X", help="Most parameters, such as 2M.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/DATA-SPACE without it.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Resume = False,
     supernet: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Search the supernet of an earlier run again.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Preset; chosen by image size and device without it.")] = None,
-    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Default: the GPU where there is one.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")] = None,
+    device: Device = None,
+    seed: Seed = None,
     time_budget: Annotated[
         str | None, typer.Option(metavar="T", help="Scale the schedule to fit, such as 30m or 2h.")
     ] = None,
-    max_bad_images: Annotated[int | None, typer.Option(min=0, help="Unreadable images to skip.")] = None,
+    max_bad_images: MaxBadImages = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One value, such as supernet.recipe.epochs=20."),

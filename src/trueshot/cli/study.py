@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trueshot.cli.names import STUDIES, study_module
+from trueshot.cli.options import Device
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def study(
     results: Annotated[Path, typer.Option(metavar="DIR", help="Where the result is written as JSON.")] = Path(
         "results"
     ),
-    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Default: the GPU where there is one.")] = None,
+    device: Device = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only measure a few steps and say how long the scale takes.")
@@ -64,6 +65,7 @@ def study(
         return
     module = study_module(name)
     from trueshot.cli.progress import make_progress
+    from trueshot.core.errors import RunError
     from trueshot.strategies.setup import choose_device
 
     chosen = _scale(scale or ("paper" if estimate else "cpu"))
@@ -76,11 +78,16 @@ def study(
     with make_progress() as progress:
         result = module.run(chosen, out=folder, device=where, observer=progress, seed=seed, data=data)
     path = result.save(results)
-    page = write_studies(results)
+    try:
+        beside = f"and to {write_studies(results)} beside the others"
+    except RunError as error:
+        # What was measured is safe; another file in the folder must not make it look lost.
+        beside = "but not to the page of all results"
+        typer.echo(f"warning: no page of all results: {error}", err=True)
 
     def human(console: Console) -> None:
         result.show(console)
-        console.print(f"written to {path}, and to {page} beside the others; work kept in {folder}")
+        console.print(f"written to {path}, {beside}; work kept in {folder}")
 
     emit({"path": str(path), **result.to_json()}, as_json=json, human=human)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trueshot.cli.names import make_space, shared_file, space_class
+from trueshot.cli.options import Device, MaxBadImages
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -68,11 +69,11 @@ def build(
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of PyTorch in each worker; one without it.")] = None,
     preset: Annotated[str | None, typer.Option(help="Preset; chosen by image size and device without it.")] = None,
-    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Default: the GPU where there is one.")] = None,
+    device: Device = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of the choice of architectures, and first seed of the trainings.")
     ] = None,
-    max_bad_images: Annotated[int | None, typer.Option(min=0, help="Unreadable images to skip.")] = None,
+    max_bad_images: MaxBadImages = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up a build in --out that had other architectures or seeds.")
     ] = False,

@@ -14,7 +14,20 @@ from trueshot.core.records import NetworkRecord
 from trueshot.core.units import format_count
 from trueshot.criteria.pareto import pareto_front
 from trueshot.reporting.findings import Findings, interval_of
-from trueshot.reporting.style import CLOUD, FRONT, GRID, INK, MUTED, RANDOM, SHELF, SURFACE, WINNER, look, new_figure
+from trueshot.reporting.style import (
+    CLOUD,
+    FRONT,
+    GRID,
+    INK,
+    MUTED,
+    RANDOM,
+    SHELF,
+    SURFACE,
+    WINNER,
+    legend_above,
+    look,
+    new_figure,
+)
 
 ROLES = {"winner": ("found by the search", WINNER, "o"), "random": ("random", RANDOM, "s")}
 ROLES["off-the-shelf"] = ("off the shelf", SHELF, "D")
@@ -166,7 +179,7 @@ def _cost_axis(axes: Axes) -> None:
 
 
 def _legend(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
-    """Put the legend above the axes, in one row, where it covers nothing."""
+    """Put a legend of (text, colour, marker) above the axes."""
     handles = []
     for text, colour, marker in entries:
         line = marker == "-"
@@ -179,16 +192,7 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
             markersize=3.5 if marker == "." else 6,
             label=text,
         )
-    axes.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(-0.02, 1.0),
-        ncols=len(handles),
-        columnspacing=1.2,
-        handletextpad=0.4,
-        handlelength=1.2,
-        borderpad=0.2,
-    )
+    legend_above(axes, handles)
 
 
 def _losses(rows: Sequence[dict[str, Any]]) -> list[float]:

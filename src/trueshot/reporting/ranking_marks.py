@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from trueshot.reporting.style import FRONT, MUTED, SURFACE
+from trueshot.reporting.style import FRONT, MUTED, SURFACE, legend_above
 
 Places = Int64[np.ndarray, " n"]
 
@@ -84,20 +84,11 @@ def note(axes: Axes, y: float, text: str) -> None:
 
 
 def legend(axes: Axes, entries: Sequence[tuple[str, str, str, str]]) -> None:
-    """Put the legend (text, colour, line, marker) above the axes, in one row, where it covers nothing."""
+    """Put a legend of (text, colour, line, marker) above the axes."""
     handles = []
     for text, colour, line, marker in entries:
         style: dict[str, Any] = {"linestyle": (0, (4, 3)) if line == "--" else line or "none"}
         if marker:
             style |= {"marker": "o", "markersize": 5.5, "markerfacecolor": SURFACE if marker == "hollow" else colour}
         handles.append(Line2D([], [], color=colour, label=text, **style))
-    axes.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(-0.02, 1.0),
-        ncols=len(handles),
-        columnspacing=1.2,
-        handletextpad=0.4,
-        handlelength=1.6,
-        borderpad=0.2,
-    )
+    legend_above(axes, handles)

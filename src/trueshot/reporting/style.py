@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -104,3 +105,17 @@ def svg(figure: Figure, description: str) -> str:
 def variables(theme: int) -> str:
     """Return the declarations of :data:`THEMED` for the light (0) or the dark (1) page."""
     return " ".join(f"--{name}: {values[theme]};" for name, values in THEMED.items())
+
+
+def legend_above(axes: Axes, handles: Sequence[Artist]) -> None:
+    """Put the legend above the axes, in one row, where it covers nothing."""
+    axes.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        ncols=len(handles),
+        columnspacing=1.2,
+        handletextpad=0.4,
+        handlelength=1.6,
+        borderpad=0.2,
+    )
