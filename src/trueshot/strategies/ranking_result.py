@@ -32,7 +32,7 @@ def assemble(
     setup: RankingSetup,
     supernets: Sequence[pd.DataFrame],
     records: Sequence[Mapping[str, Any]],
-    rivals: Mapping[str, tuple[Int64[np.ndarray, " k"], Column, float]],
+    rivals: Mapping[str, tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], float]],
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return the content of ``result.json`` and the table of all scores.
 
@@ -89,7 +89,7 @@ def _table(
     setup: RankingSetup,
     means: Mapping[str, Column],
     supernets: Sequence[pd.DataFrame],
-    rivals: Mapping[str, tuple[Int64[np.ndarray, " k"], Column, float]],
+    rivals: Mapping[str, tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], float]],
 ) -> pd.DataFrame:
     """Return all scores, a row for each architecture: the means, each supernet's own, the rivals'."""
     truth = setup.truth.values
