@@ -7,7 +7,9 @@ import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's ``mallopt``."""
-_NEVER_TRIM, _NEVER_MAP = 2**31 - 1, 2**30
+_NEVER = 2**31 - 1
+_LARGE = 2**24
+"""Bytes from which a block is still mapped by itself: so large a hole is seldom filled again."""
 
 
 def keep_freed_memory() -> bool:
@@ -24,6 +26,4 @@ def keep_freed_memory() -> bool:
     if sys.platform != "linux":
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and all(
-        [bool(mallopt(_MMAP_THRESHOLD, _NEVER_MAP)), bool(mallopt(_TRIM_THRESHOLD, _NEVER_TRIM))]
-    )
+    return mallopt is not None and all([bool(mallopt(_MMAP_THRESHOLD, _LARGE)), bool(mallopt(_TRIM_THRESHOLD, _NEVER))])
