@@ -1,8 +1,9 @@
 """Time and peak memory of supernet training when the C library keeps freed memory, against its default.
 
-The command line keeps it (:func:`trueshot.core.allocator.keep_freed_memory`). Both sides are processes of their own,
-which take turns and train the same architectures on the same batch; compared is the mean processor time of a step, of
-the steps after the first third, for with other architectures every step needs other blocks. Linux with glibc only.
+The training loop has it keep that after five steps (:func:`trueshot.core.allocator.keep_freed_memory`). Both sides are
+processes of their own, which take turns and train the same architectures on the same batch; compared is the mean
+processor time of a step, of the steps after the first third, for with other architectures every step needs other
+blocks. Linux with glibc only.
 
 Run: ``python benchmarks/allocator.py [--steps 60] [--repeats 3] [--json FILE]``.
 """
@@ -21,7 +22,7 @@ from typing import Any
 
 import torch
 from machine import describe, headline, preset_space
-from memory import MB, batch_for, map_code, start_of_peak, status, supernet_task
+from memory import MB, SETTLED, batch_for, map_code, start_of_peak, status, supernet_task
 
 from trueshot.core.allocator import keep_freed_memory
 from trueshot.spaces import NasBench201, Space
@@ -35,7 +36,7 @@ CASES: dict[str, Any] = {
 }
 
 
-def train(space: Space, steps: int, batch: int) -> dict[str, float]:
+def train(space: Space, steps: int, batch: int, *, keep: bool) -> dict[str, float]:
     """Return milliseconds of processor time and page faults of a step, and the peak in MB."""
     recipe = Recipe(epochs=1, batch_size=batch, lr=0.01, momentum=0.0)
     map_code(recipe)
@@ -45,6 +46,8 @@ def train(space: Space, steps: int, batch: int) -> dict[str, float]:
     for index in range(steps):
         if index == steps // 3:
             started, faults = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        if keep and index == SETTLED and not keep_freed_memory():
+            raise SystemExit("the C library of this machine cannot be told to keep freed memory")
         task.step(index, images, labels)
     timed = steps - steps // 3
     return {
@@ -90,9 +93,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.how:
-        if options.how == "kept" and not keep_freed_memory():
-            raise SystemExit("the C library of this machine cannot be told to keep freed memory")
-        print(json.dumps(train(CASES[options.case[0]](), options.steps, options.batch)))
+        space = CASES[options.case[0]]()
+        print(json.dumps(train(space, options.steps, options.batch, keep=options.how == "kept")))
         return
     machine = describe(("torch", "numpy"), 1)
     print(headline(machine), flush=True)

@@ -10,7 +10,7 @@ nothing else stays of it. What it cannot do without is
 
 Gradients are as large as the network's weights. Activations are taken in three ways, which give three ratios:
 
-Every process keeps freed memory, as those of the command line do.
+Every process keeps freed memory after five steps, as the training loop does.
 
 counted: the tensors that autograd keeps for the backward pass of the stand-alone network made of PyTorch's own modules,
   each storage once, weights not among them, the batch among them. What a backward pass needs for a moment, the work
@@ -48,6 +48,8 @@ from trueshot.training.standalone import NetworkTask, build
 from trueshot.training.supernet import Loss, SupernetTask
 
 MB = 1e6
+SETTLED = 5
+"""Steps after which the training loop keeps freed memory."""
 
 
 def status(key: str) -> int:
@@ -114,6 +116,8 @@ def train_shared(space: Space, recipe: Recipe, steps: int) -> dict[str, int]:
     images, labels = batch_for(space, recipe.batch_size)
     task = supernet_task(space, recipe)
     for index in range(steps):
+        if index == SETTLED:
+            keep_freed_memory()
         task.step(index, images, labels)
     peak = status("VmHWM") - before
     buffers = size(tensor for state in task.optimizer.state.values() for tensor in state.values() if tensor is not None)
@@ -130,6 +134,8 @@ def train_alone(space: Space, recipe: Recipe, steps: int) -> dict[str, int]:
     images, labels = batch_for(space, recipe.batch_size)
     own = 0
     for index, arch in enumerate(archs):
+        if index == SETTLED:
+            keep_freed_memory()
         network = space.network(arch).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = make_sgd(network, recipe)
         NetworkTask(network, recipe, optimizer, None, Loss(), streams).step(index, images, labels)
@@ -188,7 +194,6 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.role:
-        keep_freed_memory()
         recipe = Recipe(epochs=1, batch_size=options.batch, lr=0.01, momentum=options.momentum)
         space = preset_space(options.preset, options.space[0], options.pixels)
         train = train_shared if options.role == "shared" else train_alone

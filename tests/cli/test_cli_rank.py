@@ -14,8 +14,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from cli_runs import invoke, refused, sets
 
+from trueshot.cli import rank_request
+from trueshot.core.errors import RunError
 from trueshot.criteria.correlation import kendall_tau
-from trueshot.spaces import NasBench201
+from trueshot.spaces import Chain, NasBench201
+from trueshot.spaces.checks import as_tuples
+from trueshot.spaces.description import describe
+from trueshot.strategies.presets import preset_names, read_preset
 
 SPACE = NasBench201(channels=4, cells=1, image_size=8, in_channels=1)
 SCHEDULE = [
@@ -172,6 +177,111 @@ def test_what_cannot_be_ranked_is_refused_in_a_line(truth, tmp_path):
     assert "is no architecture of chain" in refused(*command(truth, out, "--space", "chain", "--set", "spaces={}"))
 
 
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    """Return the setup of a ranking that is stopped where its forecast would train."""
+    found = []
+
+    def stop(setup, supernet, workers):
+        found.append(setup)
+        raise RunError("prepared")
+
+    def prepare(*arguments):
+        monkeypatch.setattr(rank_request, "forecast_seconds", stop)
+        out = tmp_path / f"prepared-{len(found)}"
+        error = refused("rank", "--data", "digits", "--device", "cpu", "--out", out, *arguments)
+        monkeypatch.undo()
+        assert error == "prepared"
+        return found[-1]
+
+    return prepare
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_ranks(preset, truth, tmp_path, prepared):
+    spaces = read_preset(preset)["spaces"]
+    chain = Chain(**as_tuples(spaces.get("chain", {})))
+    rows = np.unique(chain.sample(20, 0), axis=0)[:12]
+    chains = tmp_path / "chains.csv"
+    pd.DataFrame({"arch": [chain.format(row) for row in rows], "acc_200": range(len(rows))}).to_csv(chains, index=False)
+    for name, table in {"nasbench201": truth, "chain": chains}.items():
+        more = ["--space", name, "--truth", table, "--column", "acc_200", "--archs", "10", "--preset", preset]
+        setup = prepared(*more)
+        assert setup.space.name == name
+        assert len(setup.truth.archs) == 10
+        for key, value in spaces.get(name, {}).items():
+            assert getattr(setup.space, key) == as_tuples(value)
+
+
+@pytest.mark.parametrize("section", ["retraining", "evolution", "budget", "nonsense"])
+def test_what_a_ranking_does_not_know_is_an_error_of_the_user(section, truth, tmp_path):
+    more = ["--preset", "small-cpu", "--set", f"{section}={{}}"]
+    error = refused(*command(truth, tmp_path / "run", *more))
+    assert f"configuration value {section}: there is no such value: check its name" in error
+    file = tmp_path / "rank.yaml"
+    file.write_text(f"{section}: {{}}\n")
+    assert f"configuration value {section}: " in refused(*command(truth, tmp_path / "run", file))
+
+
+CHAIN = "{stem_width: 4, fixed_width: 4, layers: [[8, 2], [8, 1], [12, 1]], head_width: 16}"
+
+
+def test_a_table_is_ranked_in_the_space_that_it_was_built_of(tmp_path, prepared):
+    recipe = "retraining.recipe={epochs: 1, batch_size: 64, lr: 0.1, warmup_epochs: 0}"
+    tiny = sets(recipe, "data={max_images: 100, max_test_images: 30}")
+    table = tmp_path / "ch.parquet"
+    builder = ["truth", "build", "--space", "chain", "--data", "digits", "--device", "cpu", *tiny]
+    builder += ["--set", f"space.arguments={CHAIN}", "--n", "10", "--seeds", "1", "--workers", "1"]
+    code, _, stderr = invoke(*builder, "--out", table)
+    assert code == 0, stderr
+    ranker = ["rank", "--space", "chain", "--data", "digits", "--device", "cpu", "--column", "digits_test_1"]
+    ranker += ["--epochs", "1", "--supernets", "1", *sets(*SCHEDULE[1:])]
+    code, stdout, stderr = invoke(*ranker, "--truth", table, "--out", tmp_path / "run", "--json")
+    assert code == 0, stderr
+    assert "note: space chain has the arguments of the build of" in stderr
+    assert json.loads(stdout)["evaluators"]["one-shot"]["n"] == 10
+    ranked, built = (json.loads((tmp_path / name / "config.json").read_text())["space"] for name in ("run", "ch.work"))
+    # The images are this preset's.
+    assert ranked["arguments"] == {**built["arguments"], "image_size": 16}
+    # A build in a directory of its own has its table there.
+    (tmp_path / "ch.work" / "truth.parquet").write_bytes(table.read_bytes())
+    more = ["--space", "chain", "--column", "digits_test_1", "--truth"]
+    assert prepared(*more, tmp_path / "ch.work" / "truth.parquet").space.head_width == 16
+    # What the user says of the space is not overruled.
+    given = ["--set", f"space.arguments={CHAIN.replace('16', '20')}"]
+    assert prepared(*more, table, *given).space.head_width == 20
+    # A preset for this very space is, unless the decisions are the same.
+    assert prepared(*more, table, "--preset", "digits").space.head_width == 16
+    same = ["--set", f"spaces.chain={CHAIN.replace('16', '20')}"]
+    assert prepared(*more, table, *same).space.head_width == 20
+    alone = tmp_path / "alone.parquet"
+    alone.write_bytes(table.read_bytes())
+    error = refused(*ranker, "--truth", alone, "--out", tmp_path / "other")
+    assert f"{alone}: entry 1" in error
+    assert "is no architecture of chain" in error
+    assert "give its arguments by --set space.arguments={...}" in error
+
+
+def test_a_supernet_may_be_narrower_than_the_networks_of_the_table(truth, tmp_path, prepared):
+    def built(space, texts):
+        table, work = tmp_path / f"{space.sub_space}.csv", tmp_path / f"{space.sub_space}.work"
+        pd.DataFrame({"arch": texts, "acc_200": range(len(texts))}).to_csv(table, index=False)
+        work.mkdir()
+        config = {"version": 1, "command": "truth build", "space": describe(space)}
+        (work / "config.json").write_text(json.dumps(config))
+        return ["--truth", table, "--column", "acc_200"]
+
+    wide = NasBench201(channels=6, cells=2)
+    space = prepared(*built(wide, pd.read_csv(truth)["arch"])).space
+    assert (space.channels, space.cells, space.affine) == (8, 1, False)
+    part = NasBench201(channels=6, cells=2, sub_space="only_conv")
+    more = built(part, [part.format(row) for row in np.unique(part.sample(40, 0), axis=0)[:12]])
+    space = prepared(*more).space
+    assert (space.sub_space, space.channels, space.cells) == ("only_conv", 6, 2)
+    # Networks have affine norms; the preset's supernet still has none.
+    assert (space.affine, space.image_size) == (False, 16)
+
+
 def test_a_directory_of_another_ranking_is_refused(finished, truth):
     out, _, _ = finished
     assert "already holds a run: add --resume" in refused(*command(truth, out))
@@ -210,3 +320,39 @@ def test_more_depth_than_choices_before_and_any_space(truth, tmp_path):
     result = json.loads(stdout)
     assert result["sharing"] == "bias"
     assert result["evaluators"]["one-shot"]["n"] == 15
+
+
+def test_epochs_before_a_split_are_scored_too_and_metrics_are_those_asked_for(truth, tmp_path):
+    ways = [
+        word
+        for name in ("one-shot", "median", "fine-tuned:accuracy", "fine-tuned:loss")
+        for word in ("--evaluator", name)
+    ]
+    schedule = [*SCHEDULE, "supernet.recipe.epochs=4", "supernet.sharing.epoch=2", "ranking.curve=3"]
+    schedule += ["ranking.supernets=1", "evaluation.fine_tune_steps=1"]
+    code, stdout, stderr = invoke(
+        *command(truth, tmp_path / "run", "--sharing", "split", "--archs", "12", *ways, "--json", schedule=schedule)
+    )
+    assert code == 0, stderr
+    assert len(json.loads(stdout)["curve"]) >= 3
+    scores = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    assert (scores["fine-tuned:accuracy"] >= 0).all()
+    assert (scores["fine-tuned:loss"] < 0).all()
+
+
+def test_a_supernet_is_trained_on_a_pool(truth, tmp_path):
+    pool, out = tmp_path / "pool.csv", tmp_path / "run"
+    table = pd.read_csv(truth)[["arch"]]
+    table[:5].to_csv(pool, index=False)
+    schedule = [text for text in SCHEDULE if "sampler" not in text and "ranking" not in text]
+    schedule += ["ranking={proxy_architectures: 10, bootstrap: 0}", "supernet.recipe.epochs=1"]
+    asked = command(truth, out, "--evaluator", "one-shot", "--sampler", "pool", "--json", schedule=schedule)
+    assert "add --set supernet.sampler.pool=FILE" in refused(*asked)
+    asked += sets(f"supernet.sampler.pool={pool}")
+    code, stdout, stderr = invoke(*asked)
+    assert code == 0, stderr
+    assert "uniform from a pool of 5" in stderr
+    assert json.loads(stdout)["sampler"] == "uniform from a pool of 5"
+    assert invoke(*asked, "--resume")[0] == 0
+    table[:6].to_csv(pool, index=False)
+    assert "supernet.sampler.pool_digest" in refused(*asked, "--resume")

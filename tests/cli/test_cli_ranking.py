@@ -100,6 +100,51 @@ def test_bad_input_is_one_line(table: Path, capsys: pytest.CaptureFixture[str], 
         assert run([*argv, "--drop-nan"]) == 0
 
 
+def test_what_is_left_out_is_counted(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(criteria(table, "--json")) == 0
+    whole = told(capsys)
+    assert (whole["dropped_nan"], whole["without_truth"]) == (0, 0)
+    assert run(criteria(table)) == 0
+    assert "left out" not in capsys.readouterr().out
+    scores, truth = pd.read_csv(table / "scores.csv"), pd.read_parquet(table / "truth.parquet")
+    # Row 2 lacks both and counts once.
+    scores.loc[[0, 1, 2], "score"] = np.nan
+    truth.loc[[2, 3, 4], "acc_test_200"] = np.nan
+    scores.to_csv(table / "gaps.csv", index=False)
+    for other in (None, 1.0):
+        # With no other column the architecture has no measurement at all.
+        truth.assign(**({} if other is None else {"other": other})).to_parquet(table / "truth.parquet")
+        assert run(criteria(table, "--drop-nan", "--json", scores="gaps.csv")) == 0
+        found = told(capsys)
+        assert (found["dropped_nan"], found["without_truth"], found["n"]) == (3, 2, whole["n"] - 5)
+    assert run(criteria(table, "--drop-nan", scores="gaps.csv")) == 0
+    lines = capsys.readouterr().out
+    assert "left out: 3 with a score of NaN" in lines
+    assert "left out: 2 scored, but without a value in acc_test_200" in lines
+
+
+def test_an_infinite_score_names_architecture_and_file(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = pd.read_csv(table / "scores.csv")
+    scores.loc[[3, 5], "score"] = [np.inf, -np.inf]
+    scores.to_csv(table / "bad.csv", index=False)
+    for more in ([], ["--drop-nan"]):
+        assert run(criteria(table, *more, scores="bad.csv")) == 2
+        error = capsys.readouterr().err
+        assert f"bad.csv: 2 scores are infinite, the first of '{scores['arch'][3]}'" in error
+        assert error.count("\n") == 1
+
+
+def test_a_default_k_that_selects_none_is_said(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pd.read_csv(table / "scores.csv")[:12].to_csv(table / "few.csv", index=False)
+    assert run(criteria(table, scores="few.csv")) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "left out: K = 0.01 and 0.05, too small a share of 12 architectures to select any: choose with --k" in words
+    assert run(criteria(table, "--k", "3", scores="few.csv")) == 0
+    assert "left out" not in capsys.readouterr().out
+    assert run(criteria(table, "--json", scores="few.csv")) == 0
+    assert set(told(capsys)["p_at_k"]) == {"0.5"}
+
+
 def test_canonical_writes_the_string_of_the_class(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = table / "canonical.csv"
     argv = [

@@ -4,6 +4,9 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,7 +203,7 @@ BAD = [
     ([*DIGITS, "--set", "a..b=1"], "is no assignment"),
     ([*DIGITS, "--set", "threads=[1"], "the value is not valid YAML"),
     ([*DIGITS, "--set", "seed=one"], "configuration value seed: Input should be a valid integer"),
-    ([*DIGITS, "--set", "sead=1"], "configuration value sead: Extra inputs are not permitted"),
+    ([*DIGITS, "--set", "sead=1"], "configuration value sead: there is no such value: check its name"),
     ([*DIGITS, "--set", "supernet.recipe.epoch=3"], "configuration value supernet.recipe.epoch: Unexpected"),
     ([*DIGITS, "--set", "supernet.recipe.epochs=0"], "training option epochs = 0 is out of range"),
     ([*DIGITS, "--set", "supernet.recipe=3"], "configuration value supernet.recipe"),
@@ -237,7 +240,7 @@ def test_what_is_wrong_is_said_in_one_line(arguments, message, tmp_path, monkeyp
         ("- 1\n- 2\n", "must be a mapping of names to values"),
         ("supernet: [", "is not valid YAML"),
         ("data: nowhere\n", "no data at 'nowhere'"),
-        ("source: digits\nsuprenet: {}\n", "configuration value suprenet: Extra inputs"),
+        ("source: digits\nsuprenet: {}\n", "configuration value suprenet: there is no such value"),
         ("\udcff", "is not valid YAML"),
     ],
 )
@@ -416,3 +419,27 @@ def test_an_image_that_is_none_is_said_by_classify(folder_run, tmp_path):
 def test_counts_are_read_alike_everywhere(finished):
     stored = RunDirectory(finished.path).config["search"]["budget"]["max_madds"]
     assert stored == parse_count("100k") == 100_000
+
+
+def test_networks_of_a_space_in_a_file_are_used_from_anywhere(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "own-space.md").read_text()
+    file = tmp_path / "tower_of_a_user.py"
+    file.write_text(page.split("```python")[1].split("```")[0])
+    out, image = tmp_path / "run", tmp_path / "grey.png"
+    settings = [setting for setting in TINY if not setting.startswith("space")]
+    code, _, stderr = invoke(
+        *(*DIGITS, "--space", f"{file}:Tower", "--out", out, *sets(*settings, "data.max_images=300")),
+        *sets("space.arguments={widths: [8, 8]}"),
+    )
+    assert code == 0, stderr
+    Image.new("L", (8, 8), 128).save(image)
+    # A process of its own, elsewhere: this one has imported the file.
+    done = subprocess.run(
+        [sys.executable, "-m", "trueshot", "classify", str(out), str(image), "--json"],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["images"]) == 1

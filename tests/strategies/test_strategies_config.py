@@ -31,7 +31,7 @@ def test_supernets_train_without_momentum_by_default():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sead": 1}, "sead: Extra inputs are not permitted"),
+        ({"sead": 1}, "sead: there is no such value: check its name"),
         ({"seed": -1}, "seed: Input should be greater"),
         ({"threads": 0}, "threads: "),
         ({"save_every": -1}, "save_every: "),

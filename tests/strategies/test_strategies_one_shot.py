@@ -120,16 +120,20 @@ def test_a_network_is_trained_once_and_alike_whatever_its_name(tmp_path):
     retrain(setup, Candidate(name="best-1", role="winner", budget=None, row=row))
     assert files[0].stat().st_mtime_ns == before
     assert not left.exists()
+    # A search that was run again may pick another architecture under the same name.
+    other = next(arch for arch in SPACE.sample(20, 1) if bytes(arch) != bytes(row))
+    retrain(setup, Candidate(name="best-1", role="winner", budget=None, row=other))
+    assert json.loads((files[0].parent / "architecture.json").read_text())["arch"] == SPACE.format(other)
 
 
-def record(role, top1):
+def record(role, top1, arch=None):
     accuracy = Accuracy(n=10, top1=top1, top5=1.0, balanced=top1, per_class=(top1,), loss=1.0)
     return NetworkRecord(
         name="x",
         role=role,
         budget=None,
         seed=0,
-        arch=None,
+        arch=arch or f"{role} {top1}",
         params=1,
         madds=1,
         score=None,
@@ -148,11 +152,19 @@ def test_winners_are_compared_with_random_networks_by_welch():
     interval = stats.ttest_ind(winners, random, equal_var=False).confidence_interval(0.95)
     assert told["difference"] == pytest.approx(np.mean(winners) - np.mean(random))
     assert (told["low"], told["high"]) == pytest.approx((interval.low, interval.high))
-    assert told["n"] == [3, 2]
+    assert told["n"] == told["trainings"] == [3, 2]
     assert json.dumps(told)
     assert compare(records[:3]) is None
     single = compare([records[0], records[3]])
     assert (single["low"], single["high"], single["n"]) == (None, None, [1, 1])
+
+
+def test_trainings_of_one_architecture_count_once():
+    winners = [record("winner", 0.90, "a"), record("winner", 0.94, "a"), record("winner", 0.96, "b")]
+    told = compare([*winners, record("random", 0.8, "c"), record("random", 0.9, "d")])
+    assert told["winners"] == pytest.approx([0.92, 0.96])
+    assert (told["n"], told["trainings"]) == ([2, 2], [3, 2])
+    assert told["difference"] == pytest.approx(0.94 - 0.85)
 
 
 def test_devices_that_are_not_there_are_said():

@@ -67,6 +67,16 @@ def test_random_networks_cost_about_as_much_and_are_others(space):
     assert [bytes(c.row) for c in pick_random(space, winners, 3, Streams(1))] != [bytes(c.row) for c in random]
 
 
+def test_random_networks_have_as_many_parameters_where_those_were_minimised():
+    found = history(WIDE)
+    low, high = cost_range(WIDE, "params")
+    winners = pick_winners(WIDE, found, (high, (low + high) // 2), "params")
+    random = pick_random(WIDE, winners, 2, Streams(0), "params")
+    for index, candidate in enumerate(random):
+        target = WIDE.cost(winners[index // 2].row[None]).params[0]
+        assert abs(WIDE.cost(candidate.row[None]).params[0] / target - 1) <= 0.05
+
+
 def test_a_small_space_gives_what_it_has():
     found = history(SPACE)
     winners = pick_winners(SPACE, found, budgets_of(SPACE, BudgetConfig(fractions=(1.0,)), "madds"), "madds")

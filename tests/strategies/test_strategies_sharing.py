@@ -99,6 +99,9 @@ def test_the_presets_of_the_paper_are_usable():
     assert (cells.supernet.recipe.epochs, images.supernet.recipe.epochs) == (250, 600)
     assert (cells.supernet.recipe.lr, images.supernet.recipe.lr) == (0.025, 0.05)
     assert images.retraining.recipe.epochs == 240
+    # Of 50,000 images 5,000 are withheld; networks that are trained on their own have dropout, supernets have not.
+    assert cells.data.validation_fraction == 0.1
+    assert (images.supernet.recipe.dropout, images.retraining.recipe.dropout) == (0.0, 0.2)
     with torch.device("meta"):
         space = NasBench201(**read_preset("interchoice-nasbench201")["spaces"]["nasbench201"])
         assert sum(p.numel() for p in Supernet(space, single_path).parameters()) == 782_938

@@ -232,8 +232,8 @@ def test_fewer_epochs_have_a_shorter_warm_up():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"retraining": {"recipe": RECIPE, "repeats": 2}}, "retraining.repeats: Extra inputs"),
-        ({"supernet": {}}, "supernet: Extra inputs"),
+        ({"retraining": {"recipe": RECIPE, "repeats": 2}}, "retraining.repeats: there is no such value"),
+        ({"supernet": {}}, "supernet: there is no such value"),
         ({"sampler": {"per_step": 2}}, "belong to a supernet"),
         ({"threads": 0}, "threads: "),
     ],

@@ -169,3 +169,12 @@ def test_right_answers_are_counted_for_classes_and_for_mixtures():
     logits = torch.tensor([[1.0, 2.0], [3.0, 0.0], [0.0, 1.0]])
     assert int(count_correct(logits, torch.tensor([1, 1, 1]))) == 2
     assert int(count_correct(logits, torch.tensor([[0.2, 0.8], [0.6, 0.4], [0.9, 0.1]]))) == 2
+
+
+def test_freed_memory_is_kept_once_the_first_steps_are_done(monkeypatch):
+    called = []
+    monkeypatch.setattr("trueshot.training.loop.keep_freed_memory", lambda: called.append(True))
+    train(task(), BATCHES, plan(steps=4))
+    assert called == []
+    train(task(), BATCHES, plan(steps=6))
+    assert called == [True]

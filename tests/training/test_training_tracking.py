@@ -29,3 +29,20 @@ def test_figures_are_written_and_a_resume_replaces_what_it_repeats(tmp_path):
     assert scalars(tmp_path / "weight-sampling") == {"loss": [(2, 3.0), (4, 2.5)]}
     again.record("other", 1, {"loss": 1.0})
     assert not (tmp_path / "other").exists()
+
+
+def test_a_full_disk_ends_the_figures_and_not_the_run(tmp_path, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    board = TensorBoard(tmp_path)
+    board.begin("one", 2, 0, "step")
+    monkeypatch.setattr(board._writers["one"], "add_scalar", full)
+    board.record("one", 1, {"loss": 3.0})
+    board.record("one", 2, {"loss": 2.0})
+    board.end("one")
+    monkeypatch.setattr("trueshot.training.tracking.SummaryWriter", full)
+    board.begin("two", 2, 0, "step")
+    TensorBoard(tmp_path).begin("three", 2, 0, "step")
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["warning: no more figures for TensorBoard: [Errno 28] No space left on device"] * 2

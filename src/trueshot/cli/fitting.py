@@ -1,4 +1,4 @@
-"""What several commands do before they start: fit a space to the data, read tables, count processors."""
+"""What several commands do before they start: fit a space to the data, count processors."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trueshot.cli.names import make_space
-from trueshot.core.errors import ConfigError, DataError
+from trueshot.core.errors import ConfigError
 from trueshot.spaces import Space
 from trueshot.spaces.checks import as_tuples
 from trueshot.strategies.presets import merge
 from trueshot.training.data.dataset import Dataset
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def fitted_space(name: str, given: Any, presets: Any, dataset: Dataset) -> Space:
@@ -53,23 +50,3 @@ def let_workers_import(space: Space) -> None:
 def cores() -> int:
     """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read a Parquet or CSV file that has some columns.
-
-    Raises:
-        DataError: when there is no such file, it cannot be read, or lacks a column.
-    """
-    import pandas as pd
-
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
-    try:
-        table = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except Exception as error:  # pandas and its readers raise nearly anything on broken files
-        raise DataError(f"cannot read {path} ({str(error).splitlines()[0]}): give a Parquet or CSV file") from error
-    absent = [column for column in columns if column not in table.columns]
-    if absent:
-        raise DataError(f"{path} has no column '{absent[0]}': it has {', '.join(map(str, table.columns))}")
-    return table

@@ -16,7 +16,6 @@ import typer
 
 from trueshot import __version__
 from trueshot.cli import deliver, rank, ranking, sample, search, space, study, truth
-from trueshot.core.allocator import keep_freed_memory
 from trueshot.core.errors import TrueshotError
 
 COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
@@ -64,7 +63,6 @@ def run(arguments: Sequence[str]) -> int:
     if arguments == ["--version"]:
         print(f"trueshot {__version__}")
         return 0
-    keep_freed_memory()
     try:
         code = build()(arguments, standalone_mode=False)
         if code == INTERRUPTED:

@@ -85,13 +85,14 @@ def space_class(name: str) -> type[Space]:
         ConfigError: when there is no such name, file, module or class, or the class is no space.
     """
     from trueshot.spaces import Space
+    from trueshot.spaces.modules import import_file
 
     where, _, attribute = SPACES.get(name, name).rpartition(":")
     if not where or not attribute:
         raise ConfigError(
             f"unknown space '{name}': choose {' or '.join(SPACES)}, or your own as module:Class or path/file.py:Class"
         )
-    module = _from_file(Path(where)) if where.endswith(".py") else _from_path(where)
+    module = import_file(Path(where)) if where.endswith(".py") else _from_path(where)
     found = getattr(module, attribute, None)
     if not (isinstance(found, type) and issubclass(found, Space)):
         what = "is no subclass of trueshot.spaces.Space" if hasattr(module, attribute) else "is not in it"
@@ -121,31 +122,6 @@ def _from_path(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except Exception as error:
-        raise _failed(module, error) from error
+        from trueshot.spaces.modules import import_failed
 
-
-def _from_file(path: Path) -> ModuleType:
-    """Import a file under its stem, by which the classes in it are found again."""
-    path = path.expanduser().resolve()
-    if not path.is_file():
-        raise ConfigError(f"there is no file {path}: give your own space as path/file.py:Class")
-    loaded = sys.modules.get(path.stem)
-    if loaded is not None:
-        if getattr(loaded, "__file__", None) == str(path):
-            return loaded
-        raise ConfigError(f"{path} has the name of another module, {path.stem}: rename the file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[path.stem]
-        raise _failed(str(path), error) from error
-    return module
-
-
-def _failed(what: str, error: Exception) -> ConfigError:
-    return ConfigError(f"cannot import {what}: {type(error).__name__}: {error}; add --debug to see where")
+        raise import_failed(module, error) from error

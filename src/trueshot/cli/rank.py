@@ -41,7 +41,10 @@ def rank(
     ] = "nasbench201",
     sampler: Annotated[
         str | None,
-        typer.Option(metavar="KIND", help="uniform, fair, matched, deisomorphic or lazy-deisomorphic."),
+        typer.Option(
+            metavar="KIND",
+            help="uniform, fair, matched, deisomorphic, lazy-deisomorphic, or pool (--set supernet.sampler.pool=FILE).",
+        ),
     ] = None,
     sharing: Annotated[
         str | None, typer.Option(metavar="KIND", help="plain, bias, shared-bias, attention or split.")

@@ -8,21 +8,25 @@ from typing import Any
 
 from trueshot.cli.fitting import cores, fitted_space, given_arguments, let_workers_import
 from trueshot.cli.names import shared_file
-from trueshot.core.errors import ConfigError
+from trueshot.cli.truth_request import space_beside
+from trueshot.core.errors import ArchitectureError, ConfigError, DataError
 from trueshot.core.observe import Observer
 from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_duration
-from trueshot.spaces.description import describe
-from trueshot.strategies.config import BudgetConfig
+from trueshot.spaces import Space
+from trueshot.spaces.description import describe, rebuild
+from trueshot.strategies.config import BudgetConfig, SearchConfig
 from trueshot.strategies.presets import assignment, merge, read_config, read_preset
 from trueshot.strategies.ranking_forecast import forecast_seconds
 from trueshot.strategies.ranking_setup import RankingConfig, RankingSetup, Truth
 from trueshot.strategies.setup import choose_device, load_dataset
 from trueshot.strategies.sharing import step_options
 from trueshot.strategies.weights import describe_sampler, make_sampler, make_supernet
+from trueshot.training.data.dataset import Dataset
 
 _OUTSIDE = ("source", "preset", "space", "spaces")
+_OF_SEARCHES = SearchConfig.model_fields.keys() - RankingConfig.model_fields.keys()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,9 @@ def prepare(request: RankRequest, observer: Observer) -> tuple[RankingSetup, int
     if not request.resume:
         run.stored({}, resume=False)
     device = choose_device(request.device)
-    values = merge(read_preset(request.preset), _said(request))
+    # What a preset says only to searches does not matter here; from the user it is an error.
+    preset = {key: value for key, value in read_preset(request.preset).items() if key not in _OF_SEARCHES}
+    values = merge(preset, _said(request))
     source = values.get("source")
     if not isinstance(source, str):
         raise ConfigError("say what to train on: --data digits, a folder, a Parquet file, cifar10 or subimagenet64")
@@ -71,9 +77,10 @@ def prepare(request: RankRequest, observer: Observer) -> tuple[RankingSetup, int
     dataset = load_dataset(source, config.data)
     for note in dataset.notes:
         observer.say(f"note: {note}")
-    space = fitted_space(request.space, given_arguments(values.get("space", {})), values.get("spaces", {}), dataset)
+    table = shared_file(request.truth)
+    space = _space(request, values, table, dataset, observer)
     let_workers_import(space)
-    truth = Truth.read(shared_file(request.truth), request.column, space, config.ranking, Streams(config.seed))
+    truth = _truth(table, request.column, space, config)
     setup = RankingSetup(config=config, space=space, dataset=dataset, truth=truth, run=run, device=device)
     if not setup.lists_twins and any(spec.twins for spec in setup.specs):
         raise ConfigError(f"space {space.name} has no isomorphic twins that could be listed: leave out +twins")
@@ -106,6 +113,43 @@ def prepare(request: RankRequest, observer: Observer) -> tuple[RankingSetup, int
         expected = forecast_seconds(setup, supernet, workers)
         observer.say(f"forecast: about {format_duration(expected)} with {workers} workers of {config.threads} threads")
     return setup, workers
+
+
+def _space(request: RankRequest, values: dict[str, Any], table: Path, dataset: Dataset, observer: Observer) -> Space:
+    """Make the space with the arguments of the user, else the preset's or those of the build that wrote the table.
+
+    The preset's are taken where it has some for this space and they make the decisions of the table; a supernet may be
+    narrower than the networks. What a supernet has otherwise than its ``final`` is never taken from the table.
+    """
+    presets = values.get("spaces") or {}
+    given = given_arguments(values.get("space", {}))
+    space = fitted_space(request.space, given, presets, dataset)
+    description = space_beside(table)
+    said = _said(request).get("spaces") or {}
+    if given or request.space in said or description is None or description.get("class") != describe(space)["class"]:
+        return space
+    built = rebuild(description)
+    if request.space in presets and built.decisions == space.decisions:
+        return space
+    networks = space.final().arguments()
+    kept = {key: value for key, value in space.arguments().items() if networks[key] != value}
+    shape = ("image_size", "classes", "in_channels")
+    arguments = {key: value for key, value in {**built.arguments(), **kept}.items() if key not in shape}
+    observer.say(f"note: space {request.space} has the arguments of the build of {table}")
+    return fitted_space(request.space, arguments, {}, dataset)
+
+
+def _truth(table: Path, column: str, space: Space, config: RankingConfig) -> Truth:
+    """Read the truth; where its architectures are of another space, say what to do."""
+    try:
+        return Truth.read(table, column, space, config.ranking, Streams(config.seed))
+    except DataError as error:
+        if not isinstance(error.__cause__, ArchitectureError):
+            raise
+        raise DataError(
+            f"{table}: {error}; if the table is of another {space.name}, give its arguments by --set"
+            " space.arguments={...}"
+        ) from error
 
 
 def _said(request: RankRequest) -> dict[str, Any]:

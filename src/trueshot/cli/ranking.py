@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -39,9 +39,10 @@ def criteria(
 ) -> None:
     """Compare scores with the truth by every ranking criterion."""
     from trueshot.core.random import Streams
-    from trueshot.criteria.summary import summarise
+    from trueshot.criteria.summary import DEFAULT_KS, summarise
 
-    predicted, true = _paired(truth, column, scores, drop_nan)
+    pairs = _paired(truth, column, scores, drop_nan)
+    predicted, true = pairs.predicted, pairs.true
     ks = None if not k else [_parse_k(text) for text in k]
     generator = None if bootstrap is None else Streams(seed).numpy("bootstrap")
     summary = summarise(predicted=predicted, true=true, ks=ks, bootstrap=bootstrap, generator=generator)
@@ -56,9 +57,20 @@ def criteria(
             else:
                 table.add_row(name, f"{figure:.4f}")
         console.print(f"{len(predicted)} architectures, {column}")
+        if pairs.dropped_nan:
+            console.print(f"left out: {pairs.dropped_nan} with a score of NaN")
+        if pairs.without_truth:
+            console.print(f"left out: {pairs.without_truth} scored, but without a value in {column}")
         console.print(table)
+        figures = dict(_flat(summary))
+        if too_few := [f"{k:g}" for k in DEFAULT_KS if ks is None and f"P@{k}" not in figures]:
+            console.print(
+                f"left out: K = {' and '.join(too_few)}, too small a share of {len(predicted)} architectures to select"
+                " any: choose with --k"
+            )
 
-    emit({"n": len(predicted), "column": column, **summary}, as_json=json, human=human)
+    left_out = {"dropped_nan": pairs.dropped_nan, "without_truth": pairs.without_truth}
+    emit({"n": len(predicted), "column": column, **left_out, **summary}, as_json=json, human=human)
 
 
 def canonical(
@@ -72,10 +84,9 @@ def canonical(
     import numpy as np
 
     from trueshot.core.errors import DataError
+    from trueshot.core.tables import read_table
 
     built = make_space(space, {})
-    from trueshot.cli.fitting import read_table
-
     table = read_table(in_, ("arch",))
     if not len(table):
         raise DataError(f"{in_} has no architectures")
@@ -92,20 +103,40 @@ def canonical(
     )
 
 
-def _paired(truth: Path, column: str, scores: Path, drop_nan: bool) -> tuple[Any, Any]:
-    """Return scores and truth, ``(n,)`` each, of the architectures scored."""
+class _Pairs(NamedTuple):
+    """Scores and truth, ``(n,)`` each, of the architectures that have both, and how many have one only.
+
+    Attributes:
+        predicted: the scores.
+        true: the truth.
+        dropped_nan: rows whose score is NaN.
+        without_truth: architectures with a score, but an empty cell in the column of the truth.
+    """
+
+    predicted: Any
+    true: Any
+    dropped_nan: int
+    without_truth: int
+
+
+def _paired(truth: Path, column: str, scores: Path, drop_nan: bool) -> _Pairs:
+    """Return scores and truth of the architectures scored."""
     import numpy as np
 
     from trueshot.core.errors import CriteriaError
+    from trueshot.core.tables import read_table
     from trueshot.evaluation.truth import TruthTable
 
     table = TruthTable.read(shared_file(truth))
     true = dict(zip(table.architectures, table.column(column), strict=True))
-    from trueshot.cli.fitting import read_table
-
     given = read_table(scores, ("arch", "score"))
     archs = [str(text) for text in given["arch"]]
     unknown = [arch for arch in archs if arch not in true]
+    if unknown:
+        # A row all of whose cells are empty is none of the truth's, but it is in the file.
+        there = read_table(shared_file(truth), ())
+        listed = {str(text) for name in ("arch", "architecture") if name in there for text in there[name]}
+        unknown = [arch for arch in unknown if arch not in listed]
     if unknown:
         raise CriteriaError(f"{scores}: {len(unknown)} architectures are not in {truth}, the first '{unknown[0]}'")
     twice = given["arch"][given["arch"].duplicated()]
@@ -119,9 +150,17 @@ def _paired(truth: Path, column: str, scores: Path, drop_nan: bool) -> tuple[Any
     if missing.any() and not drop_nan:
         first = archs[int(missing.argmax())]
         raise CriteriaError(f"{scores}: {int(missing.sum())} scores are NaN, the first of '{first}': add --drop-nan")
-    wanted = np.array([true[arch] for arch in archs], dtype=np.float64)
-    keep = ~missing & ~np.isnan(wanted)
-    return predicted[keep], wanted[keep]
+    infinite = np.isinf(predicted)
+    if infinite.any():
+        first = archs[int(infinite.argmax())]
+        raise CriteriaError(
+            f"{scores}: {int(infinite.sum())} scores are infinite, the first of '{first}': score them again, or remove"
+            " those rows"
+        )
+    wanted = np.array([true.get(arch, np.nan) for arch in archs], dtype=np.float64)
+    empty = ~missing & np.isnan(wanted)
+    keep = ~missing & ~empty
+    return _Pairs(predicted[keep], wanted[keep], int(missing.sum()), int(empty.sum()))
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

@@ -144,6 +144,6 @@ def _tell(console: Console, run: RunDirectory, result: dict[str, Any]) -> None:
             interval = f"95 % interval {100 * comparison['low']:+.2f} to {100 * comparison['high']:+.2f}"
         console.print(
             f"searched less random: {100 * comparison['difference']:+.2f} points ({interval};"
-            f" n = {comparison['n'][0]} and {comparison['n'][1]})"
+            f" n = {comparison['n'][0]} and {comparison['n'][1]} architectures)"
         )
     console.print(f"took {format_duration(result['timings']['total'])}; report {run.report}")

@@ -14,13 +14,9 @@ from trueshot.cli.output import Json, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trueshot.core.run import RunDirectory
     from trueshot.evaluation.truth import TruthTable
     from trueshot.spaces import Space
     from trueshot.strategies.reliability import Column
-
-_NAME = "truth.parquet"
-"""The table in the directory of a build."""
 
 _SIZE_SPACE = r"(8|16|24|32|40|48|56|64)(:(8|16|24|32|40|48|56|64)){4}"
 """An architecture of the size benchmark: the widths of its five stages."""
@@ -85,13 +81,13 @@ def build(
 ) -> None:
     """Train architectures one by one and keep what they reach. A repeated command goes on where it stopped."""
     from trueshot.cli.progress import make_progress
-    from trueshot.cli.truth_request import TruthRequest, prepare
+    from trueshot.cli.truth_request import TABLE, TruthRequest, prepare
     from trueshot.strategies.truth import build_truth
 
     request = TruthRequest(
         space=space,
         data=data,
-        table=out if _is_file(out) else out / _NAME,
+        table=out if _is_file(out) else out / TABLE,
         work=out.with_suffix(".work") if _is_file(out) else out,
         n=n,
         seeds=seeds,
@@ -169,13 +165,12 @@ def show(
     json: Json = False,
 ) -> None:
     """Show what a table holds and how reliable it is."""
-    from trueshot.core.run import RunDirectory
+    from trueshot.cli.truth_request import TABLE
     from trueshot.evaluation.truth import TruthTable
 
-    path = file / _NAME if file.is_dir() else shared_file(file)
-    run = RunDirectory(file if file.is_dir() else file.with_suffix(".work"))
+    path = file / TABLE if file.is_dir() else shared_file(file)
     table = TruthTable.read(path)
-    built = None if space is None else _space_of(space, run)
+    built = None if space is None else _space_of(space, path)
     _report(table, path, column, built, as_json=json, more={})
 
 
@@ -183,18 +178,19 @@ def _is_file(out: Path) -> bool:
     return out.suffix.lower() in (".parquet", ".csv")
 
 
-def _space_of(name: str, run: RunDirectory) -> Space:
-    """Return the space called ``name``: that of the build beside the table if it is of this class, else the default."""
+def _space_of(name: str, table: Path) -> Space:
+    """Return the space called ``name``: that of the build beside the table, or the default where there is no build."""
+    from trueshot.cli.truth_request import space_beside
     from trueshot.core.errors import ConfigError
     from trueshot.spaces.description import rebuild
 
-    if run.config_path.is_file() and run.config.get("command") == "truth build":
-        found = space_class(name)
-        built = rebuild(run.config["space"])
-        if type(built) is not found:
-            raise ConfigError(f"--space {name}: the table was built of {built.name}: give that, or leave it out")
-        return built
-    return make_space(name, {})
+    description = space_beside(table)
+    if description is None:
+        return make_space(name, {})
+    found, built = space_class(name), rebuild(description)
+    if type(built) is not found:
+        raise ConfigError(f"--space {name}: the table was built of {built.name}: give that, or leave it out")
+    return built
 
 
 def _check_benchmark(table: TruthTable, source: Path, benchmark: str | None) -> str:

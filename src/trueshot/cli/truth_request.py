@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from trueshot.cli.fitting import cores, fitted_space, given_arguments, let_workers_import, read_table
+from trueshot.cli.fitting import cores, fitted_space, given_arguments, let_workers_import
 from trueshot.core.errors import ConfigError, DataError, RunError
 from trueshot.core.files import write_json
 from trueshot.core.observe import Observer
 from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
+from trueshot.core.tables import read_table
 from trueshot.core.units import format_duration
 from trueshot.evaluation.fingerprint import fingerprint
 from trueshot.evaluation.truth import rows_of
@@ -33,6 +34,9 @@ from trueshot.strategies.truth_setup import (
     with_epochs,
 )
 from trueshot.strategies.weights import make_sampler
+
+TABLE = "truth.parquet"
+"""The table in the directory of a build."""
 
 _DEFAULT_N = 50
 _MINIMAL = {"recipe": {"epochs": 1}}
@@ -113,6 +117,16 @@ def prepare(request: TruthRequest, observer: Observer) -> tuple[TruthSetup, list
             f" workers: {min(workers, len(todo))}, threads of each: {config.threads}"
         )
     return setup, trainings, workers
+
+
+def space_beside(table: Path) -> dict[str, Any] | None:
+    """Return the description of the space that a table was built of; ``None`` where no build lies beside the table."""
+    folders = [table.with_suffix(".work")] + ([table.parent] if table.name == TABLE else [])
+    for run in map(RunDirectory, folders):
+        if run.config_path.is_file() and run.config.get("command") == "truth build":
+            description: dict[str, Any] = run.config["space"]
+            return description
+    return None
 
 
 def _said(request: TruthRequest) -> dict[str, Any]:

@@ -17,8 +17,8 @@ def keep_freed_memory() -> bool:
 
     A training step frees all of its activations, and the next step needs as much again. By default glibc maps blocks
     beyond some size from the system one by one and returns free memory at the end of its heap; each page then costs a
-    fault, and zeroing, in every step. Values of numbers are not touched by this, nor is peak memory beyond a few per
-    cent, but the process holds on to its peak until it ends.
+    fault, and zeroing, in every step. Blocks of 16 MB and more are still mapped by themselves. Values of numbers are
+    not touched by this, nor is peak memory beyond a few per cent, but the process holds on to its peak until it ends.
 
     Returns:
         Whether it took effect; it cannot where the C library is not glibc.

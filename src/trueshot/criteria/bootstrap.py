@@ -122,8 +122,8 @@ def mean_interval(values: Column, *, level: float = 0.95) -> Interval | None:
 def difference_interval(a: Column, b: Column, *, level: float = 0.95) -> Interval | None:
     """Return Welch's interval of the mean of ``a`` minus the mean of ``b``: unequal spreads, independent samples.
 
-    It is for "searched minus random" with few networks on each side. None when either side has a single value: its
-    spread is unknown.
+    It is for "searched minus random" with few networks on each side. None when either side has a single value, or all
+    values of each side are equal: their spread is unknown.
 
     Raises:
         CriteriaError: when a side is empty, a value is NaN or infinite, or the level is not between 0 and 1.
@@ -136,7 +136,7 @@ def difference_interval(a: Column, b: Column, *, level: float = 0.95) -> Interva
     parts = [float(side.var(ddof=1)) / side.size for side in (first, second)]
     variance = sum(parts)
     if variance == 0:
-        return Interval(difference, difference)
+        return None
     # Shares of the variance, not squares of it, which underflow for accuracies that hardly differ.
     shares = [part / variance for part in parts]
     freedom = 1 / sum(s**2 / (side.size - 1) for s, side in zip(shares, (first, second), strict=True))

@@ -16,6 +16,7 @@ from torch import Tensor
 from trueshot.core.errors import CheckpointError
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.sharing import Supernet
+from trueshot.sharing.split import recall, split_state
 from trueshot.training.sgld import load_snapshot
 
 Weights = Mapping[str, Tensor] | Path
@@ -36,10 +37,14 @@ def read_weights(weights: Weights) -> Mapping[str, Tensor]:
 def installed(supernet: Supernet, weights: Weights) -> Iterator[None]:
     """Give the supernet other weights and running statistics inside the block, its own again after it.
 
+    Weights from before a split fit the split supernet too: every set is then the one that there was.
+
     Raises:
         CheckpointError: when they are not those of such a supernet.
     """
     state, own = read_weights(weights), supernet.state_dict()
+    if own.keys() != state.keys():
+        state = split_state(supernet, state)
     wrong = [name for name in own.keys() | state.keys() if name not in own or name not in state]
     wrong = wrong or [name for name, value in own.items() if state[name].shape != value.shape]
     if wrong:
@@ -49,9 +54,11 @@ def installed(supernet: Supernet, weights: Weights) -> Iterator[None]:
     kept = [value.clone() for value in targets]
     try:
         torch._foreach_copy_(targets, [state[name] for name in own])
+        recall(supernet)
         yield
     finally:
         torch._foreach_copy_(targets, kept)
+        recall(supernet)
 
 
 @final

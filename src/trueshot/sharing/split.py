@@ -6,7 +6,7 @@ Source: Laube and Zell, "Inter-choice dependent super-network weights", section 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast, final
 
@@ -94,6 +94,29 @@ def can_split(supernet: nn.Module) -> bool:
 def splits_lazily(supernet: nn.Module) -> bool:
     """Return whether the sets of some site share their optimizer state."""
     return any(path.lazy for path in _paths(supernet))
+
+
+def split_state(supernet: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state of ``supernet`` before it was split as one after it, in which all sets are equal.
+
+    What is split already, and what belongs to another supernet, stays as it is.
+    """
+    found = dict(state)
+    for name, module in supernet.named_modules():
+        if not isinstance(module, SplitPath):
+            continue
+        first = f"{name}.sets.0."
+        members = [key.removeprefix(first) for key in found if key.startswith(first)]
+        for number in range(1, len(module.sets)):
+            for member in members:
+                found.setdefault(f"{name}.sets.{number}.{member}", found[first + member])
+    return found
+
+
+def recall(supernet: nn.Module) -> None:
+    """Have lazily split sites read from their buffers which sets were trained, after their state was replaced."""
+    for path in _paths(supernet):
+        path.recall()
 
 
 def _paths(supernet: nn.Module) -> Iterator[SplitPath]:
@@ -185,6 +208,10 @@ class SplitPath(nn.Module):
         if any(name.startswith(f"{prefix}sets.1.") for name in state_dict):
             self.grow()
         super()._load_from_state_dict(state_dict, prefix, *arguments)
+        self.recall()
+
+    def recall(self) -> None:
+        """Read from the buffer which sets were trained."""
         if self.lazy:
             last, *begun = self.memory.tolist()
             self._last, self._begun = last, {number for number, flag in enumerate(begun) if flag}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
+from pathlib import Path
 from typing import Any
 
 from trueshot.core.errors import ConfigError
 from trueshot.spaces.checks import as_tuples
+from trueshot.spaces.modules import import_file
 from trueshot.spaces.space import Space
 
 
@@ -30,6 +32,8 @@ def describe(space: Space) -> dict[str, Any]:
 def rebuild(description: dict[str, Any]) -> Space:
     """Import the class that :func:`describe` named and make the space again; JSON lists become tuples.
 
+    A ``file`` in the description, where it still exists, is where the class is found.
+
     Importing a module runs it, as any import does; whatever is no :class:`Space` is refused.
 
     Raises:
@@ -40,8 +44,9 @@ def rebuild(description: dict[str, Any]) -> Space:
     if not isinstance(name, str) or name.count(":") != 1 or not isinstance(arguments, dict):
         raise ConfigError(f"'{name}' does not describe a space: write class as module:Name and its arguments")
     module, _, attribute = name.partition(":")
+    file = description.get("file")
     try:
-        found: Any = importlib.import_module(module)
+        found: Any = import_file(Path(file)) if file and Path(file).is_file() else importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:

@@ -17,6 +17,7 @@ from trueshot.core.errors import CheckpointError, RunError
 from trueshot.core.files import read_json, write_bytes, write_json
 from trueshot.spaces.counting import count_params
 from trueshot.spaces.description import describe, rebuild
+from trueshot.spaces.modules import source_of
 from trueshot.spaces.offtheshelf import MobileNetV2
 from trueshot.spaces.space import Space
 
@@ -129,7 +130,8 @@ def _describe(space: Space | MobileNetV2, arch: str | None) -> dict[str, Any]:
     if isinstance(space, MobileNetV2):
         name = f"{MobileNetV2.__module__}:{MobileNetV2.__qualname__}"
         return {"kind": "mobilenetv2", "space": {"class": name, "arguments": space.arguments()}, "arch": None}
-    return {"kind": "architecture", "space": describe(space), "arch": arch}
+    file = source_of(type(space))
+    return {"kind": "architecture", "space": describe(space) | ({"file": file} if file else {}), "arch": arch}
 
 
 def _build(space: Space | MobileNetV2, arch: str | None) -> nn.Module:

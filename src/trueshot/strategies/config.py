@@ -11,6 +11,7 @@ from trueshot.evaluation.one_shot import Metric
 from trueshot.evaluation.recalibration import Recalibration
 from trueshot.sampling.twins import Member
 from trueshot.search.nsga2 import NSGA2Config
+from trueshot.strategies.pool import pool_digest
 from trueshot.training.data.augment import Augmentation
 from trueshot.training.data.options import DataOptions
 from trueshot.training.distillation import DistillationConfig
@@ -29,7 +30,8 @@ def first_error(error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return ConfigError(f"configuration value {where}: {first['msg']}{more}")
+    told = "there is no such value: check its name" if first["type"] == "extra_forbidden" else first["msg"]
+    return ConfigError(f"configuration value {where}: {told}{more}")
 
 
 class SamplerConfig(Section):
@@ -38,8 +40,8 @@ class SamplerConfig(Section):
     Attributes:
         kind: ``matched`` drops branches so that the expected MAdds meet ``target_madds`` (ST-NAS, Eq. 4 and 5);
             ``uniform``; ``fair`` (strict fairness); ``deisomorphic`` (every class of twins equally likely; the space is
-            listed) and ``lazy-deisomorphic`` (its published form, for spaces of any size); ``auto`` is matched where
-            the space can drop edges, else uniform.
+            listed) and ``lazy-deisomorphic`` (its published form, for spaces of any size); ``pool`` (uniform from the
+            file ``pool``); ``auto`` is matched where the space can drop edges, else uniform.
         target_madds: the target; ``None`` takes the bound on the MAdds as far as ``p_drop`` stays at most 0.8, so that
             branches are trained.
         per_step: architectures whose gradients make one step, except for ``fair``, which has its own number.
@@ -48,15 +50,36 @@ class SamplerConfig(Section):
         require_live_conv: whether architectures without a convolution that leads anywhere are rejected.
         rule: what twins are, for the de-isomorphic kinds; ``None`` takes the space's default.
         member: whether ``deisomorphic`` draws the least member of a class or a random one.
+        pool: ``pool`` only: a Parquet or CSV file with a column ``arch``; repeats count as often.
+        pool_digest: of the architectures in it, filled in, so that what they trained is told from what others would.
     """
 
-    kind: Literal["auto", "matched", "uniform", "fair", "deisomorphic", "lazy-deisomorphic"] = "auto"
+    kind: Literal["auto", "matched", "uniform", "fair", "deisomorphic", "lazy-deisomorphic", "pool"] = "auto"
     target_madds: int | None = Field(default=None, gt=0)
     per_step: int = Field(default=1, ge=1)
     averaging: Averaging = "all"
     require_live_conv: bool = False
     rule: str | None = None
     member: Member = "representative"
+    pool: str | None = None
+    pool_digest: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_digest(cls, values: Any) -> Any:
+        # A stored configuration has the digest already, and may be read where the file is not.
+        if isinstance(values, dict) and values.get("kind") == "pool" and values.get("pool_digest") is None:
+            file = values.get("pool")
+            return {**values, "pool_digest": pool_digest(file)} if isinstance(file, str) else values
+        return values
+
+    @model_validator(mode="after")
+    def _check_pool(self) -> SamplerConfig:
+        if self.kind == "pool" and self.pool is None:
+            raise ValueError("kind pool needs a file with a column arch: add --set supernet.sampler.pool=FILE")
+        if self.kind != "pool" and (self.pool, self.pool_digest) != (None, None):
+            raise ValueError(f"pool is for kind pool only, not {self.kind}: leave it out, or choose kind pool")
+        return self
 
 
 class SharingConfig(Section):
@@ -135,7 +158,7 @@ class EvaluationConfig(Section):
     """
 
     expectation: Literal["parameter", "score", "single", "fine-tuned"] = "parameter"
-    recalibration: Recalibration = Recalibration(mode="reset", batches=1, batch_size=512)
+    recalibration: Recalibration = Recalibration(mode="reset", batches=1, batch_size=256)
     metric: Metric = "accuracy"
     images: int | None = Field(default=None, ge=2)
     batch_size: int = Field(default=512, ge=2)

@@ -15,7 +15,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from trueshot.core.allocator import keep_freed_memory
 from trueshot.core.errors import RunError, TrueshotError
 
 _TELL_EVERY = 0.5
@@ -174,7 +173,6 @@ def _serve(connection: Connection, foreign: Sequence[Connection], threads: int, 
     for other in foreign:
         other.close()
     torch.set_num_threads(threads)
-    keep_freed_memory()
     told = 0.0
 
     def tell(done: int) -> None:

@@ -165,7 +165,7 @@ def pick(setup: Setup, history: History, evaluator: Evaluator) -> list[Candidate
     """Return the networks to train from scratch; ``evaluator`` scores the random ones, so that all can be compared."""
     config, space, objective = setup.config.retraining, setup.space, setup.config.evolution.objective
     winners = pick_winners(space, history, budgets_of(space, setup.config.budget, objective), objective)
-    random = pick_random(space, winners, config.random, setup.streams)
+    random = pick_random(space, winners, config.random, setup.streams, objective)
     if random:
         scores = evaluator(np.stack([candidate.row for candidate in random if candidate.row is not None]))
         random = [replace(candidate, score=float(s)) for candidate, s in zip(random, scores, strict=True)]
@@ -215,12 +215,14 @@ def compare(records: list[NetworkRecord]) -> dict[str, Any] | None:
     """Compare the winners' test accuracy with that of random architectures of like cost; ``None`` without either.
 
     ``difference`` is the mean top-1 of the winners less that of the random ones, in fractions; ``low`` and ``high`` are
-    Welch's interval, ``None`` where one of the groups has a single member.
+    Welch's interval, ``None`` where it is unknown. Trainings of one architecture are no independent samples of what the
+    search finds, so their mean counts once: ``n`` are architectures, ``trainings`` all networks.
     """
-    groups = {
-        role: np.array([record.test.top1 for record in records if record.role == role and record.test is not None])
+    trained = {
+        role: [record for record in records if record.role == role and record.test is not None]
         for role in ("winner", "random")
     }
+    groups = {role: _means(members) for role, members in trained.items()}
     winners, random = groups["winner"], groups["random"]
     if not len(winners) or not len(random):
         return None
@@ -234,4 +236,14 @@ def compare(records: list[NetworkRecord]) -> dict[str, Any] | None:
         "high": None if interval is None else interval.high,
         "level": LEVEL,
         "n": [len(winners), len(random)],
+        "trainings": [len(members) for members in trained.values()],
     }
+
+
+def _means(records: list[NetworkRecord]) -> np.ndarray:
+    """Return the mean top-1 of each architecture, in the order of their first trainings."""
+    found: dict[str | None, list[float]] = {}
+    for record in records:
+        if record.test is not None:
+            found.setdefault(record.arch, []).append(record.test.top1)
+    return np.array([np.mean(values) for values in found.values()])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 
 from trueshot.core.random import Streams
 from trueshot.core.records import Role
@@ -53,9 +53,7 @@ def budgets_of(space: Space, config: BudgetConfig, objective: str) -> tuple[int,
 
 def pick_winners(space: Space, history: History, budgets: tuple[int, ...], objective: str) -> list[Candidate]:
     """Return the best evaluated architecture under each budget, no architecture twice."""
-    costs = space.cost(history.archs)
-    cost = costs.madds if objective == "madds" else costs.params
-    positions = best_under(budgets, history.archs, history.scores, cost)
+    positions = best_under(budgets, history.archs, history.scores, _cost(space, history.archs, objective))
     return [
         Candidate(
             name=f"best-{index}",
@@ -69,16 +67,21 @@ def pick_winners(space: Space, history: History, budgets: tuple[int, ...], objec
     ]
 
 
-def pick_random(space: Space, winners: list[Candidate], each: int, streams: Streams) -> list[Candidate]:
-    """Return ``each`` random architectures for every winner whose MAdds are within 5 % of its (else the closest)."""
+def pick_random(
+    space: Space, winners: list[Candidate], each: int, streams: Streams, objective: str = "madds"
+) -> list[Candidate]:
+    """Return ``each`` random architectures for every winner whose cost is within 5 % of its (else the closest).
+
+    The cost is that which was minimised, ``madds`` or ``params``.
+    """
     chosen: list[Candidate] = []
     taken = {bytes(winner.row) for winner in winners if winner.row is not None}
     for winner in winners:
         assert winner.row is not None
         rng = streams.numpy("random-baseline", *winner.row.tolist())
-        target = int(space.cost(winner.row[None]).madds[0])
+        target = int(_cost(space, winner.row[None], objective)[0])
         pool = _pool(space, rng)
-        distance = np.abs(space.cost(pool).madds - target) / target
+        distance = np.abs(_cost(space, pool, objective) - target) / target
         order = np.argsort(np.maximum(distance, _TOLERANCE), kind="stable")
         fresh = (row for row in pool[order] if bytes(row) not in taken)
         for row, _ in zip(fresh, range(each), strict=False):
@@ -114,6 +117,11 @@ def repeated(candidates: list[Candidate], repeats: int) -> list[Candidate]:
 def _again(candidate: Candidate, repeat: int) -> Candidate:
     fields = {**vars(candidate), "name": f"{candidate.name}-seed{repeat + 1}", "repeat": repeat}
     return Candidate(**fields)
+
+
+def _cost(space: Space, archs: UInt8[np.ndarray, "n decisions"], objective: str) -> Int64[np.ndarray, " n"]:
+    costs = space.cost(archs)
+    return costs.madds if objective == "madds" else costs.params
 
 
 def _pool(space: Space, rng: np.random.Generator) -> np.ndarray:

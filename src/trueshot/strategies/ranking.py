@@ -30,7 +30,7 @@ from trueshot.evaluation.wrappers import Cached, Mean, Median
 from trueshot.evaluation.zero_cost import PROXIES, ZeroCost
 from trueshot.sharing import Supernet
 from trueshot.spaces.skeletons import Stepwise
-from trueshot.strategies.config import BudgetConfig
+from trueshot.strategies.config import BudgetConfig, EvaluationConfig
 from trueshot.strategies.crew import Tell, run_jobs
 from trueshot.strategies.ranking_result import assemble
 from trueshot.strategies.ranking_setup import COSTS, RankingSetup, Spec
@@ -187,9 +187,11 @@ class _Scorer:
 
     def one_shot(self, spec: Spec) -> Any:
         """Return the one-shot evaluator with the metric of ``spec``."""
+        return make_one_shot(self.own, self.supernet, self._config(spec))
+
+    def _config(self, spec: Spec) -> EvaluationConfig:
         config = self.own.config.evaluation
-        metric = spec.metric or config.metric
-        return make_one_shot(self.own, self.supernet, config.model_copy(update={"metric": metric}))
+        return config.model_copy(update={"metric": spec.metric or config.metric})
 
     def evaluator(
         self, spec: Spec, cache: EvaluationCache, snapshots: Sequence[Path], checkpoints: Sequence[Path]
@@ -199,8 +201,7 @@ class _Scorer:
 
     def _uncached(self, spec: Spec, snapshots: Sequence[Path], checkpoints: Sequence[Path]) -> Evaluator:
         if spec.way == "fine-tuned":
-            config = self.own.config.evaluation
-            tuned = FineTuned(self.supernet, fine_tuning(self.own, config))
+            tuned = FineTuned(self.supernet, fine_tuning(self.own, self._config(spec)))
             return WithWeights(tuned, self.supernet, snapshots[0])
         one_shot = self.one_shot(spec)
         if spec.way == "parameter":

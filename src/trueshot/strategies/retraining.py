@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -48,7 +49,9 @@ def retrain(setup: Setup, candidate: Candidate) -> None:
     """Train one candidate and save its network; nothing is done where that was done before."""
     folder = setup.run.network(candidate.name, candidate.role)
     checkpoint = setup.run.checkpoint(f"network-{candidate.name}")
-    if (folder / WEIGHTS).exists() and (folder / ARCHITECTURE).exists():
+    arch = None if candidate.row is None else setup.space.format(candidate.row)
+    # A search that was run again may have picked another architecture under the same name.
+    if (folder / WEIGHTS).exists() and (folder / ARCHITECTURE).exists() and _holds(folder, arch):
         checkpoint.unlink(missing_ok=True)
         return
     config = setup.config.retraining
@@ -69,7 +72,7 @@ def retrain(setup: Setup, candidate: Candidate) -> None:
         folder,
         trained,
         space=setup.space.final() if candidate.plan is None else candidate.plan,
-        arch=None if candidate.row is None else setup.space.format(candidate.row),
+        arch=arch,
         name=candidate.name,
         classes=setup.dataset.classes,
         preprocessing=setup.dataset.preprocessing.to_dict(),
@@ -77,6 +80,10 @@ def retrain(setup: Setup, candidate: Candidate) -> None:
     )
     # The saved network replaces it; without it the directory stays small.
     checkpoint.unlink(missing_ok=True)
+
+
+def _holds(folder: Path, arch: str | None) -> bool:
+    return bool(read_json(folder / ARCHITECTURE).get("arch") == arch)
 
 
 def measure_on_test(setup: Setup, candidates: Sequence[Candidate]) -> list[NetworkRecord]:

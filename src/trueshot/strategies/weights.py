@@ -14,6 +14,7 @@ from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_count
 from trueshot.sampling import (
     Deisomorphic,
+    FixedPool,
     LazyDeisomorphic,
     LiveConvolution,
     Matched,
@@ -26,6 +27,7 @@ from trueshot.search.bounds import cost_range
 from trueshot.sharing import Supernet
 from trueshot.spaces import Space
 from trueshot.strategies.config import BudgetConfig, SamplerConfig, SearchConfig, WeightSamplingConfig
+from trueshot.strategies.pool import read_pool
 from trueshot.strategies.setup import Setup
 from trueshot.strategies.sharing import make_sharing, step_options
 from trueshot.training.checkpoints import load_checkpoint
@@ -46,6 +48,7 @@ def make_sampler(space: Space, config: SamplerConfig, budget: BudgetConfig) -> S
 
     Raises:
         BudgetError: when an explicit target cannot be met.
+        DataError: when the pool's file is wrong.
     """
     kind = config.kind
     if kind == "auto":
@@ -57,6 +60,9 @@ def make_sampler(space: Space, config: SamplerConfig, budget: BudgetConfig) -> S
         sampler = StrictlyFair(space)
     elif kind == "matched":
         sampler = replace(_matched(space, config, budget), per_step=config.per_step)
+    elif kind == "pool":
+        assert config.pool is not None
+        sampler = FixedPool(space, read_pool(config.pool, space, config.pool_digest), per_step=config.per_step)
     else:
         sampler = Uniform(space, 1 if kind == "lazy-deisomorphic" else config.per_step)
     if config.require_live_conv:
@@ -86,6 +92,8 @@ def describe_sampler(sampler: Sampler) -> str:
         return f"de-isomorphic over {sampler.classes} classes"
     if isinstance(sampler, LazyDeisomorphic):
         return f"de-isomorphic by rejection from {describe_sampler(sampler.sampler)}"
+    if isinstance(sampler, FixedPool):
+        return f"uniform from a pool of {len(sampler.archs)}"
     return "strictly fair" if isinstance(sampler, StrictlyFair) else "uniform"
 
 

@@ -13,12 +13,17 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from trueshot.core.allocator import keep_freed_memory
 from trueshot.core.errors import CheckpointError, TrainingError
 from trueshot.core.files import write_text
 from trueshot.core.observe import SILENT, Observer
 from trueshot.training.checkpoints import load_checkpoint, save_checkpoint
 from trueshot.training.data.batches import Batches
 from trueshot.training.recipe import WatchesLoss
+
+_SETTLED = 5
+"""Steps after which freed memory is kept. What the first ones make for good, such as compiled operators, lies close
+together then, for large blocks are still mapped by themselves; between large blocks it would tear holes."""
 
 
 @runtime_checkable
@@ -115,13 +120,15 @@ def train(
     observer.begin(plan.phase, plan.steps, progress.step, "step")
     clock = saved = time.monotonic()
     pending: _Pending | None = None
-    for images, labels in batches.iterate(progress.step, plan.steps):
+    for taken, (images, labels) in enumerate(batches.iterate(progress.step, plan.steps), start=1):
         loss, correct = task.step(progress.step, images, labels)
         # On an accelerator the result of a step is read while the next one runs, so that the device never waits.
         if pending is not None:
             _account(task, progress, pending)
         pending = _Pending(progress.step, loss, correct, len(labels))
         progress.step += 1
+        if taken == _SETTLED:
+            keep_freed_memory()
         ends_epoch = progress.step % batches.steps_per_epoch == 0 or progress.step == plan.steps
         due = time.monotonic() - saved > plan.save_every
         if ends_epoch or due or loss.device.type == "cpu":

@@ -74,21 +74,21 @@ class Recipe:
     def __post_init__(self) -> None:
         """Check the values."""
         checks = {
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 2,
-            "lr": self.lr > 0,
-            "final_lr": 0 <= self.final_lr <= self.lr,
-            "warmup_epochs": 0 <= self.warmup_epochs < self.epochs,
-            "momentum": 0 <= self.momentum < 1,
-            "weight_decay": self.weight_decay >= 0,
-            "label_smoothing": 0 <= self.label_smoothing < 1,
-            "clip": self.clip is None or self.clip > 0,
-            "ema_decay": self.ema_decay is None or 0 < self.ema_decay < 1,
-            "dropout": 0 <= self.dropout < 1,
+            "epochs": (self.epochs >= 1, "at least 1"),
+            "batch_size": (self.batch_size >= 2, "at least 2"),
+            "lr": (self.lr > 0, "above 0"),
+            "final_lr": (0 <= self.final_lr <= self.lr, f"from 0 to lr ({self.lr})"),
+            "warmup_epochs": (0 <= self.warmup_epochs < self.epochs, f"from 0 to less than epochs ({self.epochs})"),
+            "momentum": (0 <= self.momentum < 1, "from 0 to less than 1"),
+            "weight_decay": (self.weight_decay >= 0, "at least 0"),
+            "label_smoothing": (0 <= self.label_smoothing < 1, "from 0 to less than 1"),
+            "clip": (self.clip is None or self.clip > 0, "above 0 or none"),
+            "ema_decay": (self.ema_decay is None or 0 < self.ema_decay < 1, "between 0 and 1, or none"),
+            "dropout": (0 <= self.dropout < 1, "from 0 to less than 1"),
         }
-        for name, right in checks.items():
+        for name, (right, allowed) in checks.items():
             if not right:
-                raise ConfigError(f"training option {name} = {getattr(self, name)} is out of range")
+                raise ConfigError(f"training option {name} = {getattr(self, name)} is out of range: choose {allowed}")
         if self.nesterov and self.momentum == 0:
             raise ConfigError("training option nesterov needs a momentum above 0")
         if self.plateau is not None and self.warmup_epochs > 0:
