@@ -43,6 +43,11 @@ def import_failed(what: str, error: Exception) -> ConfigError:
 
 
 def source_of(cls: type) -> str | None:
-    """Return the file of a class in a module of its own, ``None`` for one in a package."""
+    """Return the file of a class in a module of its own, ``None`` for one in a package or in a running script.
+
+    To import a script by its file would run it a second time.
+    """
+    if cls.__module__ == "__main__":
+        return None
     path = getattr(sys.modules.get(cls.__module__), "__file__", None)
     return None if path is None or "." in cls.__module__ else str(Path(path).resolve())
