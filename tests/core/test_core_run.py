@@ -23,7 +23,7 @@ def test_resume_starts_a_run_that_is_not_there_yet(tmp_path):
 def test_tuples_in_a_configuration_are_lists_in_its_file(tmp_path):
     config = {"layers": ((8, 1), (16, 2))}
     RunDirectory.open(tmp_path, config, resume=False)
-    RunDirectory.open(tmp_path, config, resume=True)
+    assert RunDirectory.open(tmp_path, config, resume=True).config["layers"] == [[8, 1], [16, 2]]
 
 
 def test_a_run_is_not_overwritten(tmp_path):
@@ -72,7 +72,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, resume):
 
 def test_a_run_killed_while_it_wrote_its_first_file_can_be_started_again(tmp_path):
     (tmp_path / ".config.json.123.tmp").write_text('{"version"')
-    RunDirectory.open(tmp_path, CONFIG, resume=True)
+    assert RunDirectory.open(tmp_path, CONFIG, resume=True).config == {"version": 1, **CONFIG}
 
 
 def test_only_an_earlier_run_exists(tmp_path):
@@ -106,7 +106,7 @@ def test_a_log_is_read_without_the_line_a_kill_cut_short(tmp_path):
 def test_records_round_trip_through_json(measured):
     accuracy = Accuracy(n=4, top1=0.5, top5=1.0, balanced=0.5, per_class=(0.25, 0.75), loss=0.7) if measured else None
     record = NetworkRecord(
-        name="best-1", role="winner", budget=None, seed=3, arch="E3K3", params=10, madds=20, score=0.5,
+        name="best-1", role="winner", budget=None, seed=3, arch="E3K3", costs={"params": 10, "madds": 20}, score=0.5,
         validation=accuracy, test=accuracy, seconds=1.5,
     )  # fmt: skip
     assert NetworkRecord.from_json(record.to_json()) == record

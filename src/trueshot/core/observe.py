@@ -12,13 +12,16 @@ class Observer(Protocol):
     """Told of the progress of each phase of a run; it never influences the run."""
 
     def begin(self, phase: str, total: int, done: int, unit: str) -> None:
-        """A phase of ``total`` units starts; ``done`` of them were done before the run was resumed."""
+        """A phase of ``total`` units starts; ``done`` of them were done before the run was resumed.
+
+        A phase that begins again before its end has ``total`` units from now on.
+        """
 
     def advance(self, phase: str, done: int) -> None:
         """``done`` units of the phase are done now."""
 
     def record(self, phase: str, step: int, row: dict[str, Any]) -> None:
-        """A row of figures at ``step``, for example one epoch's loss and accuracy."""
+        """A row of figures and texts at ``step``, for example one epoch's loss and accuracy; any names may come."""
 
     def end(self, phase: str) -> None:
         """The phase is complete."""

@@ -11,9 +11,12 @@ import hashlib
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Streams:
 
     def torch(self, name: str, *counters: int, device: str | torch.device = "cpu") -> torch.Generator:
         """Return a fresh PyTorch generator for the named stream on ``device``."""
+        import torch
+
         return torch.Generator(device=device).manual_seed(self.key(name, *counters))
 
     def child(self, name: str, *counters: int) -> Streams:
@@ -45,6 +50,8 @@ class Streams:
 
         For library code that takes no generator (dropout, weight initialisation, augmentations of other packages).
         """
+        import torch
+
         key = self.key(name, *counters)
         python_state = random.getstate()
         numpy_state = np.random.get_state()  # noqa: NPY002

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Literal
 
 Role = Literal["winner", "random", "off-the-shelf"]
@@ -34,9 +35,10 @@ class NetworkRecord:
     Attributes:
         name: unique in the run, for example ``best-1`` or ``random-2`` or ``mobilenetv2``.
         role: found by the search, drawn at random, or off the shelf.
-        budget: the bound on the MAdds under which it was picked, ``None`` without one.
-        arch: architecture string, ``None`` for an off-the-shelf network.
-        params: number of parameters; ``madds``: multiply-adds of one image.
+        budget: the bound on the cost under which it was picked, ``None`` without one.
+        seed: number of the training of this architecture, from 0.
+        arch: architecture string, empty for an off-the-shelf network.
+        costs: by name, such as ``params`` and ``madds`` (multiply-adds of one image).
         score: what the search's evaluator said of it, ``None`` where it was not asked.
         validation: on the validation images, known only while those were not trained on.
         test: on the test images, read once at the end.
@@ -45,11 +47,10 @@ class NetworkRecord:
 
     name: str
     role: Role
-    budget: int | None
+    budget: float | None
     seed: int
-    arch: str | None
-    params: int
-    madds: int
+    arch: str
+    costs: Mapping[str, float]
     score: float | None
     validation: Accuracy | None
     test: Accuracy | None

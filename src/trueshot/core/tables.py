@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,17 @@ from trueshot.core.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+DATA_VARIABLE = "TRUESHOT_DATA"
+"""Environment variable that names the folder with the benchmark datasets."""
+
+
+def shared_file(path: Path) -> Path:
+    """Return a file as given or, where it is not there, the one of that name in ``$TRUESHOT_DATA``."""
+    folder = os.environ.get(DATA_VARIABLE)
+    there = Path(folder).expanduser() / path if folder else path
+    return there if not path.exists() and there.exists() else path
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

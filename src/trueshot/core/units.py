@@ -48,6 +48,35 @@ def format_count(value: float) -> str:
     return f"{value:.4g}"
 
 
+def format_quantity(value: float, unit: str) -> str:
+    """Write a quantity for people: ``60M MAdds``, ``4.1 ms``; bytes in thousands: ``350 KB``, ``4.2 MB``."""
+    count = format_count(value)
+    if unit != "bytes":
+        return f"{count} {unit}"
+    return f"{count[:-1]} {count[-1].upper()}B" if count[-1] in "kMG" else f"{count} bytes"
+
+
+def parse_quantity(text: str | int | float, unit: str, what: str = "quantity") -> int | float:
+    """Read a positive quantity with or without its unit: ``60M``, ``60M MAdds``, ``350 KB``, ``4.1 ms``.
+
+    Returns:
+        A whole number as ``int``, another as ``float``.
+
+    Raises:
+        ConfigError: naming ``what`` when the text is no positive number, or of another unit.
+    """
+    lowered = str(text).lower().strip()
+    bare = lowered.removesuffix(unit.lower()).strip()
+    bare = bare.removesuffix("b") if unit == "bytes" else bare
+    match = re.fullmatch(r"([0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,2})?\s*([kmg]?)", bare)
+    value = 0.0 if match is None else float(match[1].replace("_", "") + (match[2] or "")) * _COUNTS[match[3]]
+    if not 0 < value < math.inf:
+        raise ConfigError(
+            f"{what} '{text}' is not a positive number of {unit}: write it like {format_quantity(3.5e5, unit)}"
+        )
+    return int(value) if value.is_integer() else value
+
+
 def format_duration(seconds: float) -> str:
     """Write a duration for people: 3.2 years, 12.5 days, 1h 05m, 3m 20s, 12s."""
     total, days = round(seconds), seconds / 86400

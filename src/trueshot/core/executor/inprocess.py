@@ -1,0 +1,34 @@
+"""Jobs one after another in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import final
+
+from trueshot.core.executor.protocol import Do, Failure, Job, OnProgress, OnResult
+
+
+@final
+class InProcess:
+    """Does one job after another here; none survives a kill of this process."""
+
+    workers = 1
+    device_share = 1.0
+
+    def run(self, do: Do, jobs: Sequence[Job], *, on_progress: OnProgress, on_result: OnResult) -> list[Failure]:
+        """Do all jobs, see :class:`~trueshot.core.executor.Executor`; PyTorch's threads are as before afterwards."""
+        import torch
+
+        failures, before = [], torch.get_num_threads()
+        for index, job in enumerate(jobs):
+            torch.set_num_threads(job.threads)
+            try:
+                value = do(job.value, partial(on_progress, index))
+            except Exception as error:
+                failures.append(Failure(index, job, error))
+            else:
+                on_result(index, value)
+            finally:
+                torch.set_num_threads(before)
+        return failures
