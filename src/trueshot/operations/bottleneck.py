@@ -25,6 +25,20 @@ def conv_bn(
     return modules
 
 
+def classifier_head(in_channels: int, width: int, classes: int, dropout: float = 0.0) -> nn.Sequential:
+    """Return 1x1 convolution to ``width`` channels, mean over the image, dropout and linear classifier.
+
+    Shapes: ``(n, in_channels, h, w)`` to ``(n, classes)``.
+    """
+    return nn.Sequential(
+        *conv_bn(in_channels, width),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(dropout),
+        nn.Linear(width, classes),
+    )
+
+
 class LinearBottleneck(nn.Sequential):
     """Expand by 1x1, filter depth-wise by KxK, project by 1x1 without activation (MobileNetV2; "E6K5" in ST-NAS).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from torch import nn
 from torchvision.models import MobileNetV2
@@ -31,7 +32,7 @@ def mobilenet_v2(
     head_width: int = 1280,
     divisor: int = 8,
     dropout: float = 0.0,
-) -> nn.Module:
+) -> MobileNetV2:
     """Build torchvision's MobileNetV2 with fresh weights drawn from PyTorch's global stream.
 
     Without arguments it is torchvision's own, without dropout: 3,504,872 parameters.
@@ -54,9 +55,10 @@ def mobilenet_v2(
         round_nearest=divisor,
         dropout=dropout,
     )
-    stem = network.features[0]
-    stem[0] = nn.Conv2d(in_channels, stem[0].out_channels, 3, stem_stride, 1, bias=False)
-    nn.init.kaiming_normal_(stem[0].weight, mode="fan_out")
+    stem = cast(nn.Sequential, network.features[0])
+    first = nn.Conv2d(in_channels, cast(nn.Conv2d, stem[0]).out_channels, 3, stem_stride, 1, bias=False)
+    nn.init.kaiming_normal_(first.weight, mode="fan_out")
+    stem[0] = first
     head = make_divisible(head_width * max(1.0, width), divisor)
     if head != network.last_channel:
         last = network.features[-1]
@@ -66,5 +68,4 @@ def mobilenet_v2(
         nn.init.kaiming_normal_(network.features[-1][0].weight, mode="fan_out")
         nn.init.normal_(network.classifier[1].weight, 0, 0.01)
         nn.init.zeros_(network.classifier[1].bias)
-    module: nn.Module = network
-    return module
+    return network

@@ -5,6 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from trueshot.operations.pooling import AveragePool
+
 
 def relu_conv_bn(channels: int, kernel: int, *, affine: bool = True) -> nn.Sequential:
     """Return ReLU, convolution (stride 1, padding ``kernel // 2``, no bias) and BatchNorm, all of one width.
@@ -20,7 +22,7 @@ def relu_conv_bn(channels: int, kernel: int, *, affine: bool = True) -> nn.Seque
 
 def average_pool() -> nn.Sequential:
     """Return the 3x3 average of stride 1; at the border only pixels inside the image are averaged."""
-    return nn.Sequential(nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False))
+    return nn.Sequential(AveragePool())
 
 
 def linear_transformer(channels: int) -> nn.Sequential:
