@@ -1,37 +1,97 @@
-import dataclasses
+"""MobileNetV2 is a space of one architecture."""
 
+import numpy as np
 import pytest
 import torch
+from torchvision.models import MobileNetV2 as Torchvision
 
-from trueshot.core.errors import ConfigError
-from trueshot.spaces.offtheshelf import MobileNetV2, _formula, reduction_for, scale_to_madds
+from trueshot.core.errors import ArchitectureError, ConfigError
+from trueshot.evaluation import OneShot
+from trueshot.sharing import Supernet, single_path
+from trueshot.spaces.description import describe, rebuild
+from trueshot.spaces.offtheshelf import MobileNetV2, reduction_for
+
+SMALL = MobileNetV2(
+    width=0.07, divisor=4, image_size=8, in_channels=1, classes=10, reduction=2, head_width=128, dropout=0.25
+)
 
 
 def test_the_published_network():
-    plan = MobileNetV2()
-    assert (plan.params, plan.madds) == (3_504_872, 300_774_272)
+    space = MobileNetV2()
+    costs = space.cost(space.sample(2, 0))
+    assert (costs.params.tolist(), costs.madds.tolist()) == ([3_504_872] * 2, [300_774_272] * 2)
+    assert space.bounds("params") == (3_504_872, 3_504_872)
+    with torch.device("meta"):
+        ours, theirs = space.network(space.sample(1, 0)[0]).state_dict(), Torchvision().state_dict()
+    assert {key: value.shape for key, value in ours.items()} == {key: value.shape for key, value in theirs.items()}
+
+
+def test_it_computes_what_torchvision_computes():
+    torch.manual_seed(0)
+    space = MobileNetV2(width=0.25, image_size=32, classes=7)
+    theirs = Torchvision(num_classes=7, width_mult=0.25)
+    ours = space.network(space.parse(""))
+    theirs.features[-1], theirs.classifier[1] = ours.features[-1], ours.classifier[1]
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(2, 3, 32, 32)
+    assert torch.equal(ours.eval()(x), theirs.eval()(x))
+    assert torch.equal(ours.get_submodule("features.0.0").weight, theirs.features[0][0].weight)
+
+
+def test_it_has_one_architecture_without_decisions():
+    assert (SMALL.decisions, SMALL.architectures, SMALL.topologies, SMALL.rules) == ((), 1, None, ("literal",))
+    row = SMALL.parse("")
+    assert (row.shape, row.dtype, SMALL.format(row)) == ((0,), np.uint8, "")
+    drawn = SMALL.sample(5, 0)
+    assert drawn.shape == SMALL.check(drawn).shape == SMALL.canonical(drawn).shape == (5, 0)
+    assert SMALL.final() is SMALL
+    assert rebuild(describe(SMALL)) == SMALL
+    with pytest.raises(ArchitectureError, match=r"mobilenetv2 are an integer array \(n, 0\), not int64 \(1, 2\)"):
+        SMALL.check(np.zeros((1, 2), dtype=np.int64))
+    with pytest.raises(ArchitectureError, match="position 1: 'E3K3' is one too many"):
+        SMALL.parse("E3K3")
+
+
+def test_it_is_shared_and_scored_like_any_space():
+    supernet = Supernet(SMALL, single_path).eval()
+    row, x = SMALL.parse(""), torch.randn(6, 1, 8, 8)
+    assert torch.equal(supernet(x, row), supernet.network(row)(x))
+    scores = OneShot(supernet, [(x, torch.arange(6))], metric="loss")(SMALL.sample(3, 0))
+    assert len(set(scores)) == 1
+
+
+def test_random_streams_keep_their_name():
+    name = (
+        "MobileNetV2(image_size=8, classes=10, in_channels=1, width=0.07, divisor=4, reduction=2, head_width=128,"
+        " dropout=0.25)"
+    )
+    assert SMALL.stream_name(SMALL.parse("")) == name
+    assert MobileNetV2().stream_name(()) == (
+        "MobileNetV2(image_size=224, classes=1000, in_channels=3, width=1.0, divisor=8, reduction=32, head_width=1280,"
+        " dropout=0.0)"
+    )
 
 
 @pytest.mark.parametrize(
-    "plan",
+    "space",
     [
         MobileNetV2(),
         MobileNetV2(width=1.4),
         MobileNetV2(width=0.35, image_size=97, classes=7),
-        MobileNetV2(width=0.07, divisor=4, image_size=8, in_channels=1, classes=10, reduction=2, head_width=128),
+        SMALL,
         MobileNetV2(width=0.01, divisor=1, image_size=33, reduction=1, head_width=64),
         MobileNetV2(width=2.2, image_size=64, reduction=16, head_width=100),
     ],
 )
-def test_formula_agrees_with_counting_a_real_network(plan):
-    assert _formula(plan) == plan.madds
+def test_formula_agrees_with_counting_a_real_network(space):
+    assert space.madds == space.cost(space.sample(1, 0)).madds[0]
 
 
 @pytest.mark.parametrize("reduction", [1, 2, 4, 8, 16, 32])
 def test_reduction_is_the_total_stride(reduction):
-    plan = MobileNetV2(image_size=64, width=0.1, classes=3, reduction=reduction)
+    space = MobileNetV2(image_size=64, width=0.1, classes=3, reduction=reduction)
     with torch.device("meta"):
-        features = plan.network().features(torch.empty(1, 3, 64, 64))
+        features = space.network(space.parse("")).features(torch.empty(1, 3, 64, 64))
     assert features.shape[2:] == (64 // reduction, 64 // reduction)
 
 
@@ -40,27 +100,10 @@ def test_small_images_keep_four_pixels(size, reduction):
     assert reduction_for(size) == reduction
 
 
-@pytest.mark.parametrize("target", [20_000_000, 60_000_000, 326_000_000, 503_000_000])
-def test_scaled_to_a_target(target):
-    found = scale_to_madds(target, MobileNetV2())
-    assert found.madds == pytest.approx(target, rel=0.02)
-    if found.divisor == 8:
-        neighbours = [dataclasses.replace(found, width=found.width + step / 1000) for step in range(-30, 31)]
-        assert abs(found.madds - target) <= min(
-            abs(_formula(other) - target) for other in neighbours if other.width > 0
-        )
-
-
-def test_tiny_targets_use_smaller_divisors():
-    plan = MobileNetV2(image_size=8, classes=10, in_channels=1, reduction=2, head_width=64)
-    found = scale_to_madds(300_000, plan)
-    assert found.madds == pytest.approx(300_000, rel=0.02)
-    assert found.divisor < 8
-    assert found.network()(torch.randn(2, 1, 8, 8)).shape == (2, 10)
-
-
-def test_bad_plans_are_refused():
+def test_bad_arguments_are_refused():
     with pytest.raises(ConfigError, match="reduction 3"):
         MobileNetV2(reduction=3)
     with pytest.raises(ConfigError, match="above zero"):
         MobileNetV2(width=0.0)
+    with pytest.raises(ConfigError, match="image_size of space mobilenetv2 is 0"):
+        MobileNetV2(image_size=0)

@@ -1,14 +1,22 @@
 """A space is written once: what stands at its sites is decided elsewhere, in a few lines, for every space alike."""
 
 import inspect
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from trueshot.sharing import Active, SinglePath, Supernet
+sys.path.insert(0, str(Path(__file__).parent))
+from loose_ends import LooseEnds
+from mixture import Mixed, Mixture
+
+from trueshot.core.errors import ConfigError
+from trueshot.sharing import Active, Bias, SinglePath, Supernet
 from trueshot.sharing import single_path as plain
-from trueshot.spaces import Chain, Topology
+from trueshot.spaces import Chain, NasBench201, Topology
+from trueshot.spaces.counting import count_params
 
 SPACES = {
     "chain": Chain(
@@ -16,21 +24,12 @@ SPACES = {
     ),
     "topology": Topology(image_size=16, classes=5, nodes=(2, 2, 2), widths=(8, 12, 16), head_width=16),
 }
+CELLS = {
+    "nasbench201": NasBench201(image_size=8, classes=5, channels=4, cells=1),
+    "loose ends": LooseEnds(),
+}
 any_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
-
-
-class Mixture(nn.Module):
-    """All candidates of a site, summed with the weights of its decision; one number for each option."""
-
-    def __init__(self, site):
-        super().__init__()
-        self.name = site.decision
-        built = {name: None if make is None else make() for name, make in site.candidates.items()}
-        self.present = [(index, name) for index, (name, module) in enumerate(built.items()) if module is not None]
-        self.candidates = nn.ModuleDict({name: module for name, module in built.items() if module is not None})
-
-    def forward(self, x, weights):
-        return sum(weights[self.name][index] * self.candidates[name](x) for index, name in self.present)
+any_at_all = pytest.mark.parametrize("space", [*SPACES.values(), *CELLS.values()], ids=[*SPACES, *CELLS])
 
 
 class PreviousChoiceBias(nn.Module):
@@ -40,7 +39,7 @@ class PreviousChoiceBias(nn.Module):
         super().__init__()
         self.gene = space.genes[site.decision]
         self.options, before = len(site.candidates), len(space.decisions[self.gene - 1].options) if self.gene else 1
-        self.choice = SinglePath(site, self.gene)
+        self.choice = SinglePath(site, space.chooser(site))
         size = (1, site.in_channels, 1, 1)
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(size)) for _ in range(before * self.options))
 
@@ -75,7 +74,7 @@ def biased(space):
     return lambda site: PreviousChoiceBias(space, site)
 
 
-@pytest.mark.parametrize("parts", [(Mixture,), (PreviousChoiceBias, Add, biased)], ids=["mixture", "bias"])
+@pytest.mark.parametrize("parts", [(Mixture, Mixed), (PreviousChoiceBias, Add, biased)], ids=["mixture", "bias"])
 def test_each_takes_less_than_40_lines(parts):
     assert sum(len(inspect.getsource(part).splitlines()) for part in parts) < 40
 
@@ -84,32 +83,44 @@ def _sites(body):
     return dict(body.blocks.items() if hasattr(body, "blocks") else body.edges.items())
 
 
-@any_space
+@any_at_all
 def test_a_one_hot_mixture_is_the_chosen_network(space):
-    mixture = space.assemble(Mixture)
+    net = Supernet(space, Mixed)
     x = torch.randn(4, *space.input_shape)
     for arch in space.sample(5, 1):
-        pairs = zip(space.decisions, arch, strict=True)
-        names = {decision.name: decision.options[choice] for decision, choice in pairs}
-        weights = {d.name: torch.tensor([float(o == names[d.name]) for o in d.options]) for d in space.decisions}
-        network = space.network(arch)
-        network.stem.load_state_dict(mixture.stem.state_dict())
-        network.head.load_state_dict(mixture.head.state_dict())
-        for name, module in _sites(network).items():
-            module.load_state_dict(_sites(mixture)[name].candidates[names[name]].state_dict())
-        torch.testing.assert_close(mixture(x, weights), network(x))
+        network = net.network(arch)
+        assert count_params(network) == count_params(space.network(arch))
+        assert torch.equal(net(x, *net.context_of(arch)), network(x))
+
+
+@any_at_all
+def test_every_weight_of_a_mixture_matters(space):
+    net = Supernet(space, Mixed)
+    sizes = {site.key: tuple(site.candidates) for site in space.all_sites}
+    weights = {key: torch.full((len(names),), 1 / len(names), requires_grad=True) for key, names in sizes.items()}
+    (net(torch.randn(4, *space.input_shape), weights) ** 2).sum().backward()
+    for key, names in sizes.items():
+        present = [name != "none" for name in names]
+        assert weights[key].grad[present].abs().min() > 0
+    used = {id(parameter) for parameter in net.active(weights).parameters}
+    assert used == {id(parameter) for parameter in net.parameters() if parameter.grad is not None}
 
 
 @any_space
-def test_every_weight_of_a_mixture_matters(space):
-    mixture = space.assemble(Mixture)
-    weights = {d.name: torch.full((len(d.options),), 1 / len(d.options), requires_grad=True) for d in space.decisions}
-    mixture(torch.randn(4, *space.input_shape), weights).square().sum().backward()
-    for decision in space.decisions:
-        gradient = weights[decision.name].grad
-        present = [option != "none" for option in decision.options]
-        assert gradient[present].abs().min() > 0
-        assert all(parameter.grad is not None for parameter in mixture.parameters())
+def test_the_row_that_a_mixture_favours_is_that_of_most_weight(space):
+    net = Supernet(space, Mixed)
+    for arch in space.sample(5, 2):
+        (weights,) = net.context_of(arch)
+        assert (space.derive({key: 0.1 + 0.5 * values for key, values in weights.items()}) == arch).all()
+    key, values = next(iter(weights.items()))
+    with pytest.raises(ConfigError, match=rf"has {len(values)} weights at site '{key}', not an array of shape \(1,\)"):
+        space.derive({**weights, key: values[:1]})
+
+
+@any_space
+def test_weights_that_depend_on_choices_do_not_stand_over_a_mixture(space):
+    with pytest.raises(ConfigError, match="depend on an architecture, but what Mixed places does not"):
+        Bias(over=Mixed)(space)
 
 
 def _twins(space):

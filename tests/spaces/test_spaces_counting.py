@@ -9,7 +9,7 @@ from torch import nn
 
 from trueshot.core.errors import ConfigError
 from trueshot.operations import LinearBottleneck
-from trueshot.spaces import NONE, Chain, Site, Space, Topology
+from trueshot.spaces import NONE, Chain, NasBench201, Site, Space, Topology, counting
 from trueshot.spaces.counting import count_madds, count_params
 from trueshot.spaces.skeletons import Chain as Skeleton
 
@@ -48,6 +48,45 @@ def test_table_equals_the_assembled_network(space):
     cost = space.cost(archs)
     counted = [_count_by_running(space.network(row), space.input_shape) for row in archs]
     assert list(zip(cost.params.tolist(), cost.madds.tolist(), strict=True)) == counted
+
+
+WALKED = {
+    "chain": SPACES["small-chain"],
+    "topology": SPACES["small-topology"],
+    "nasbench201": NasBench201(channels=4, cells=1, image_size=16),
+    "supernet of nasbench201": NasBench201(
+        channels=4, cells=2, image_size=8, affine=False, skip="linear_transformer", sub_space="no_none"
+    ),
+}
+
+
+@pytest.mark.parametrize("space", WALKED.values(), ids=WALKED)
+def test_walking_networks_and_adding_up_decisions_give_equal_costs(space):
+    """Edges that lead nowhere and the classifier's bias included, where the space counts them."""
+    archs = space.sample(40 if len(space.decisions) < 19 else 3, 1)
+    walked, table = counting.walked(space, archs), space.cost_table(archs)
+    assert walked.params.tolist() == table.params.tolist()
+    assert walked.madds.tolist() == table.madds.tolist()
+
+
+def test_a_walk_counts_layers_of_any_class_and_modules_of_users():
+    class Wide(nn.Conv2d):
+        """Convolution of a class of its own."""
+
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.ModuleList([Wide(3, 3, 1), nn.Sequential(nn.ReLU(), nn.Conv2d(3, 3, 3, padding="same"))])
+
+        def forward(self, x):
+            return self.inner[0](x) + self.inner[1](x).relu()
+
+    space = _free({"a": Twice, "b": partial(nn.AvgPool2d, 3, 1, 1), "c": lambda: nn.Sequential(nn.Conv2d(3, 3, 1))})
+    archs = np.arange(3, dtype=np.uint8)[:, None]
+    costs = counting.walked(space, archs)
+    built = [_count_by_running(space.network(row), space.input_shape) for row in archs]
+    assert list(zip(costs.params.tolist(), costs.madds.tolist(), strict=True)) == built
+    assert costs.madds.tolist() == space.cost_table(archs).madds.tolist() == [36 * (9 + 81), 0, 36 * 9]
 
 
 @pytest.mark.parametrize("metric", ["params", "madds"])

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import ClassVar
-
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from trueshot.core.errors import ConfigError
-from trueshot.operations import LinearBottleneck, conv_bn, initialise
-from trueshot.spaces import skeletons
 from trueshot.spaces.checks import check_bottlenecks
 from trueshot.spaces.site import Candidate, Place, Site
 from trueshot.spaces.space import Space
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,8 +53,13 @@ class Chain(Space):
         widths = (self.stem_width, self.fixed_width, self.head_width, self.stem_stride)
         check_bottlenecks(self.name, widths, self.expansions, self.kernels, self.dropout)
 
-    def assemble(self, place: Place) -> nn.Module:
+    def assemble(self, place: Place) -> torch.nn.Module:
         """Build stem, layers and head."""
+        from torch import nn
+
+        from trueshot.operations import LinearBottleneck, classifier_head, conv_bn, initialise
+        from trueshot.spaces import skeletons
+
         stem = nn.Sequential(
             *conv_bn(self.in_channels, self.stem_width, 3, stride=self.stem_stride),
             *conv_bn(self.stem_width, self.stem_width, 3, groups=self.stem_width),
@@ -72,13 +76,22 @@ class Chain(Space):
             site = Site(decision=f"{index}", candidates=candidates, in_channels=width, out_channels=out, stride=stride)
             blocks[site.decision] = place(site)
             width = out
-        head = nn.Sequential(
-            *conv_bn(width, self.head_width),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Dropout(self.dropout),
-            nn.Linear(self.head_width, self.classes),
-        )
-        skeleton = skeletons.Chain(stem, blocks, head)
+        head = classifier_head(width, self.head_width, self.classes, self.dropout)
+        skeleton = skeletons.Chain(stem, blocks, head, in_channels=self.in_channels)
         initialise(skeleton)
         return skeleton
+
+    def scaled(self, multiplier: float, divisor: int = 8) -> Chain:
+        """Return the space with the widths of stem, fixed block and layers multiplied, the head's where they grow."""
+        from trueshot.operations.mobilenetv2 import make_divisible
+
+        def width(base: int, factor: float = multiplier) -> int:
+            return make_divisible(base * factor, divisor)
+
+        return dataclasses.replace(
+            self,
+            stem_width=width(self.stem_width),
+            fixed_width=width(self.fixed_width),
+            layers=tuple((width(out), stride) for out, stride in self.layers),
+            head_width=width(self.head_width, max(1.0, multiplier)),
+        )

@@ -2,10 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pydantic
 
 from trueshot.core.errors import ConfigError
 from trueshot.spaces.site import NONE, Decision
+
+if TYPE_CHECKING:
+    from trueshot.spaces.space import Space
+
+
+def check_arguments(space: Space) -> None:
+    """Check the types of a space's fields.
+
+    Raises:
+        ConfigError: naming the argument.
+    """
+    for field in dataclasses.fields(space):
+        value = getattr(space, field.name)
+        try:
+            _validator(type(space), field.name)(value)
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
+            raise ConfigError(
+                f"argument {field.name} of space {space.name} is {value!r}: {field.name}{place} does not fit its type"
+                f" {field.type} ({first['msg']})"
+            ) from error
+
+
+@functools.cache
+def _validator(cls: type, name: str) -> Callable[[Any], Any]:
+    """Return what checks the type of a field; nothing does where it cannot be told, as for a class in a function."""
+    owner = next(base for base in cls.__mro__ if name in vars(base).get("__annotations__", {}))
+    hint = vars(owner)["__annotations__"][name]
+    try:
+        hint = eval(hint, vars(sys.modules[owner.__module__])) if isinstance(hint, str) else hint
+        adapter = pydantic.TypeAdapter[Any](hint, config=pydantic.ConfigDict(arbitrary_types_allowed=True))
+    except (NameError, TypeError, pydantic.PydanticUserError):
+        return lambda value: value
+    return functools.partial(adapter.validate_python, strict=True)
 
 
 def check_bottlenecks(

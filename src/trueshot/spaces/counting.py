@@ -8,67 +8,23 @@ otherwise says so in its :class:`Convention`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int64, Integer
+from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from trueshot.core.errors import ConfigError
+from trueshot.spaces.assembly import assembled
+from trueshot.spaces.meta import on_meta
 from trueshot.spaces.site import Candidate, Site
+from trueshot.spaces.tables import PLAIN, Convention, Costs, CostTable
 
 if TYPE_CHECKING:
     from trueshot.spaces.space import Space
-
-
-@dataclass(frozen=True, kw_only=True)
-class Convention:
-    """What is counted beyond the weights of convolution and linear layers.
-
-    Attributes:
-        linear_bias: whether the bias of a linear layer counts, one MAdd for each output.
-    """
-
-    linear_bias: bool = False
-
-
-PLAIN = Convention()
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Costs of a batch of architectures: ``params`` (count) and ``madds`` (multiply-adds of one image)."""
-
-    params: Int64[np.ndarray, " n"]
-    madds: Int64[np.ndarray, " n"]
-
-
-@dataclass(frozen=True)
-class CostTable:
-    """Additive costs of a space.
-
-    Attributes:
-        fixed_params: parameters outside the sites; ``fixed_madds`` likewise.
-        params: ``(decisions, most options)``, parameters of each option summed over the sites of its decision, zero
-            beyond the last option; ``madds`` likewise.
-    """
-
-    fixed_params: int
-    fixed_madds: int
-    params: Int64[np.ndarray, "decisions options"]
-    madds: Int64[np.ndarray, "decisions options"]
-
-    def __call__(self, archs: Integer[np.ndarray, "n decisions"]) -> Costs:
-        """Cost every architecture of the batch."""
-        genes = np.arange(len(self.params))
-        return Costs(
-            params=self.fixed_params + self.params[genes, archs].sum(axis=1, dtype=np.int64),
-            madds=self.fixed_madds + self.madds[genes, archs].sum(axis=1, dtype=np.int64),
-        )
 
 
 def count_params(module: nn.Module) -> int:
@@ -77,21 +33,19 @@ def count_params(module: nn.Module) -> int:
 
 
 @contextmanager
-def _counting(module: nn.Module, convention: Convention = PLAIN) -> Iterator[list[int]]:
+def _counted(module: nn.Module, convention: Convention) -> Iterator[list[int]]:
     """Collect the MAdds per image of every convolution and linear layer that runs inside the block."""
     counts: list[int] = []
 
-    def conv(layer: nn.Module, _: Any, output: Tensor) -> None:
-        assert isinstance(layer, nn.Conv2d)
-        counts.append(output[0].numel() * layer.weight[0].numel())
+    def note(layer: nn.Module, _: Any, output: Tensor) -> None:
+        if isinstance(layer, nn.Conv2d):
+            counts.append(output.shape[1:].numel() * layer.weight.shape[1:].numel())
+        elif isinstance(layer, nn.Linear):
+            biased = convention.linear_bias and layer.bias is not None
+            counts.append(output.shape[1:].numel() * (layer.in_features + biased))
 
-    def linear(layer: nn.Module, _: Any, output: Tensor) -> None:
-        assert isinstance(layer, nn.Linear)
-        biased = convention.linear_bias and layer.bias is not None
-        counts.append(output[0].numel() * (layer.in_features + biased))
-
-    handles = [m.register_forward_hook(conv) for m in module.modules() if isinstance(m, nn.Conv2d)]
-    handles += [m.register_forward_hook(linear) for m in module.modules() if isinstance(m, nn.Linear)]
+    layers = (child for child in module.modules() if isinstance(child, nn.Conv2d | nn.Linear))
+    handles = [layer.register_forward_hook(note) for layer in layers]
     try:
         yield counts
     finally:
@@ -106,7 +60,7 @@ def count_madds(module: nn.Module, input_shape: tuple[int, ...], convention: Con
     device = next((parameter.device for parameter in module.parameters()), torch.device("meta"))
     module.eval()
     try:
-        with _counting(module, convention) as counts:
+        with _counted(module, convention) as counts:
             module(torch.zeros(1, *input_shape, device=device))
     finally:
         for child, mode in modes:
@@ -125,57 +79,82 @@ def _identity(candidate: Candidate) -> Hashable:
     return candidate
 
 
+class _Measured(NamedTuple):
+    """What a candidate has and does on an input of some shape."""
+
+    params: int
+    madds: int
+    output: Tensor
+
+
+class _Memory:
+    """Measures each distinct candidate once on each shape of input."""
+
+    def __init__(self, convention: Convention) -> None:
+        self.convention = convention
+        self._params: dict[Hashable, int] = {}
+        self._measured: dict[Hashable, _Measured] = {}
+
+    def params(self, candidate: Candidate) -> int:
+        """Return the parameters of a candidate."""
+        key = _identity(candidate)
+        if key not in self._params:
+            self._params[key] = count_params(candidate())
+        return self._params[key]
+
+    def measure(self, candidate: Candidate, x: Tensor) -> _Measured:
+        """Return what a candidate has and does on an input like ``x``."""
+        key = (_identity(candidate), x.shape)
+        if key not in self._measured:
+            module = candidate().eval()
+            with _counted(module, self.convention) as counts:
+                output = module(x)
+            self._measured[key] = _Measured(count_params(module), sum(counts), output)
+        return self._measured[key]
+
+
 class _Meter(nn.Module):
     """Stands at a site during the walk and measures every candidate on the input that arrives there."""
 
-    def __init__(self, site: Site, memory: dict[Hashable, tuple[int, int, torch.Size]], convention: Convention) -> None:
+    def __init__(self, site: Site, memory: _Memory) -> None:
         super().__init__()
-        self.site, self.memory, self.convention = site, memory, convention
+        self.site, self.memory = site, memory
         self.measured: list[tuple[int, int]] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs: dict[torch.Size, str] = {}
+        outputs: dict[torch.Size, tuple[str, Tensor]] = {}
         for name, candidate in self.site.candidates.items():
             if candidate is None:
                 self.measured.append((0, 0))
                 continue
-            key = (_identity(candidate), x.shape)
-            if key not in self.memory:
-                module = candidate().eval()
-                with _counting(module, self.convention) as counts:
-                    shape = module(x).shape
-                self.memory[key] = count_params(module), sum(counts), shape
-            params, madds, shape = self.memory[key]
+            params, madds, output = self.memory.measure(candidate, x)
             self.measured.append((params, madds))
-            outputs[shape] = name
+            outputs[output.shape] = name, output
         if len(outputs) != 1:
-            found = ", ".join(f"{name}: {tuple(shape[1:])}" for shape, name in outputs.items())
-            raise ConfigError(
-                f"candidates of decision '{self.site.decision}' differ in output shape ({found or 'none'})"
-            )
-        return torch.empty(next(iter(outputs)), device="meta")
+            found = ", ".join(f"{name}: {tuple(shape[1:])}" for shape, (name, _) in outputs.items())
+            raise ConfigError(f"candidates of decision '{self.site.key}' differ in output shape ({found or 'none'})")
+        return next(iter(outputs.values()))[1]
 
 
 @functools.lru_cache(maxsize=64)
-@torch.no_grad()
 def cost_table(space: Space) -> CostTable:
-    """Measure a space; equal spaces share one table.
+    """Measure a space whose sites follow one decision each; equal spaces share one table.
 
     Raises:
         ConfigError: when the candidates of a site differ in the shape of their output.
     """
     meters: list[_Meter] = []
-    memory: dict[Hashable, tuple[int, int, torch.Size]] = {}
+    memory = _Memory(space.convention)
 
     def place(site: Site) -> nn.Module:
-        meters.append(_Meter(site, memory, space.convention))
+        meters.append(_Meter(site, memory))
         return meters[-1]
 
-    with torch.device("meta"):
-        skeleton = space.assemble(place)
+    with on_meta():
+        skeleton = assembled(space, place)
         fixed_params = count_params(skeleton)
         fixed_madds = count_madds(skeleton, space.input_shape, space.convention)
-    options = max(len(decision.options) for decision in space.decisions)
+    options = max((len(decision.options) for decision in space.decisions), default=0)
     table = np.zeros((2, len(space.decisions), options), dtype=np.int64)
     for meter in meters:
         if not meter.measured:
@@ -184,3 +163,50 @@ def cost_table(space: Space) -> CostTable:
             )
         table[:, space.genes[meter.site.decision], : len(meter.measured)] += np.array(meter.measured).T
     return CostTable(fixed_params, fixed_madds, table[0], table[1])
+
+
+class _Stand(nn.Module):
+    """Stands for the chosen candidate of a site, ``None`` for no connection."""
+
+    def __init__(self, site: Site, chosen: Candidate | None, memory: _Memory, madds: list[int]) -> None:
+        super().__init__()
+        self.chosen, self.memory, self.madds = chosen, memory, madds
+        # What is absent passes on a value of the shape that the others would have.
+        self.shaping = next(candidate for candidate in site.candidates.values() if candidate is not None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, madds, output = self.memory.measure(self.chosen or self.shaping, x)
+        self.madds.append(0 if self.chosen is None else madds)
+        return output
+
+
+@functools.lru_cache(maxsize=64)
+def _memory(space: Space) -> _Memory:
+    return _Memory(space.convention)
+
+
+@functools.lru_cache(maxsize=2**16)
+def _walk(space: Space, row: tuple[int, ...]) -> tuple[int, int]:
+    """Return parameters and MAdds of one architecture, as :meth:`Space.network` would build it."""
+    memory, params, madds = _memory(space), [0], [0]
+
+    def place(site: Site) -> nn.Module | None:
+        chosen = tuple(site.candidates.values())[space.chooser(site)(row)]
+        if chosen is not None:
+            params.append(memory.params(chosen))
+        elif not space.convention.dead_edges:
+            return None
+        return _Stand(site, chosen, memory, madds)
+
+    with on_meta():
+        skeleton = assembled(space, place, row)
+        params.append(count_params(skeleton))
+        madds.append(count_madds(skeleton, space.input_shape, space.convention))
+    return sum(params), sum(madds)
+
+
+def walked(space: Space, archs: UInt8[np.ndarray, "n decisions"]) -> Costs:
+    """Cost architectures of any space by walking the network of each; each architecture is walked once in a process."""
+    rows: Sequence[list[int]] = archs.tolist()
+    both = np.array([_walk(space, tuple(row)) for row in rows], dtype=np.int64).reshape(-1, 2)
+    return Costs(params=both[:, 0].copy(), madds=both[:, 1].copy())

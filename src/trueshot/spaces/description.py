@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from trueshot.core.errors import ConfigError
+from trueshot.core.modules import import_file
 from trueshot.spaces.checks import as_tuples
-from trueshot.spaces.modules import import_file
 from trueshot.spaces.space import Space
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import dataclasses
 import functools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Int64, Integer, UInt8
-from torch import nn
 
 from trueshot.core.errors import ConfigError
-from trueshot.operations.nasbench201 import ResidualReduction, average_pool, linear_transformer, relu_conv_bn
-from trueshot.spaces import skeletons
 from trueshot.spaces.canonical import cells
 from trueshot.spaces.canonical.classes import ByCode
-from trueshot.spaces.counting import Convention
 from trueshot.spaces.notation import CellString, Notation
 from trueshot.spaces.site import NONE, Candidate, Place, Site
 from trueshot.spaces.space import Rule, Space, literal
+from trueshot.spaces.tables import Convention
+
+if TYPE_CHECKING:
+    import torch
 
 _SUB_SPACES: Mapping[str, tuple[int, ...]] = {
     "full": (0, 1, 2, 3, 4),
@@ -61,7 +61,7 @@ class NasBench201(Space):
 
     name: ClassVar[str] = "nasbench201"
     notation: ClassVar[Notation] = CellString()
-    convention: ClassVar[Convention] = Convention(linear_bias=True)
+    convention: ClassVar[Convention] = Convention(linear_bias=True, dead_edges=True)
     canonical_rules: ClassVar[Mapping[str, Rule]] = {
         "functional": ByCode(_functional),
         "nb201": ByCode(_nb201),
@@ -86,8 +86,13 @@ class NasBench201(Space):
             if getattr(self, field) not in known:
                 raise ConfigError(f"{field} of {self.name} is '{getattr(self, field)}': choose {', '.join(known)}")
 
-    def assemble(self, place: Place) -> nn.Module:
+    def assemble(self, place: Place) -> torch.nn.Module:
         """Build stem, three stages of cells with a residual reduction between them, and head; PyTorch's own weights."""
+        from torch import nn
+
+        from trueshot.operations.nasbench201 import ResidualReduction
+        from trueshot.spaces import skeletons
+
         width = self.channels
         stem = nn.Sequential(nn.Conv2d(self.in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
         layers: dict[str, nn.Module] = {}
@@ -101,10 +106,14 @@ class NasBench201(Space):
         head = nn.Sequential(
             nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, self.classes)
         )
-        return skeletons.CellStack(stem, layers, head)
+        return skeletons.CellStack(stem, layers, head, in_channels=self.in_channels)
 
-    def _site(self, edge: skeletons.Edge, width: int) -> Site:
-        every: dict[str, Callable[[], nn.Sequential] | None] = {
+    def _site(self, edge: tuple[int, int], width: int) -> Site:
+        from torch import nn
+
+        from trueshot.operations.nasbench201 import average_pool, linear_transformer, relu_conv_bn
+
+        every: dict[str, Candidate | None] = {
             NONE: None,
             "skip_connect": nn.Sequential if self.skip == "identity" else partial(linear_transformer, width),
             "nor_conv_1x1": partial(relu_conv_bn, width, 1, affine=self.affine),
@@ -115,6 +124,12 @@ class NasBench201(Space):
             cells.OPERATIONS[operation]: every[cells.OPERATIONS[operation]] for operation in _SUB_SPACES[self.sub_space]
         }
         return Site(decision=f"{edge[0]}-{edge[1]}", candidates=candidates, in_channels=width, out_channels=width)
+
+    def scaled(self, multiplier: float, divisor: int = 8) -> NasBench201:
+        """Return the space with its channels multiplied."""
+        from trueshot.operations.mobilenetv2 import make_divisible
+
+        return dataclasses.replace(self, channels=make_divisible(self.channels * multiplier, divisor))
 
     def final(self) -> NasBench201:
         """Return the space as its networks are trained on their own: affine BatchNorm, identities as skips."""

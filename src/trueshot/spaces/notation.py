@@ -43,8 +43,8 @@ class Dashed:
         return "-".join(names)
 
     def split(self, text: str) -> list[str]:
-        """Read the names."""
-        return [word.strip() for word in text.strip().split("-")]
+        """Read the names; an empty string holds none."""
+        return [word.strip() for word in text.strip().split("-")] if text.strip() else []
 
 
 @dataclass(frozen=True)

@@ -1,72 +1,114 @@
-"""Skeletons: networks with open sites, which hand their context to whatever was placed there.
-
-What a skeleton computes is data, a list of steps; running a network and sharing the work of many networks
-(:mod:`trueshot.evaluation.sweep`) read the same list.
-"""
+"""Skeletons: networks with open sites, which hand their context to whatever was placed there."""
 
 from __future__ import annotations
 
+import abc
 import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from trueshot.core.errors import ConfigError
+from trueshot.spaces.levels import Level, measured, pyramid
 from trueshot.spaces.site import MayBeAbsent
+from trueshot.spaces.steps import AnyStep, Step, node_values, run
 
 Edge = tuple[int, int]
 """Source and target node."""
 
 
-class Step(NamedTuple):
-    """Apply ``module`` to the value of node ``source`` and add the result to that of node ``target``.
-
-    A node that nothing was added to yet takes the result itself; a module that returns ``None`` adds nothing.
-    ``placed`` modules are handed the context.
-    """
-
-    module: nn.Module
-    source: int
-    target: int
-    placed: bool = False
-
-
-@runtime_checkable
-class Stepwise(Protocol):
-    """A skeleton whose computation is a list of steps."""
-
-    def steps(self, *context: Any) -> Sequence[Step]:
-        """Return the steps of a call with ``context``, sources first; node 0 holds the images, the last target logits.
-
-        Whether a step is there may depend on the context; what it computes depends on its module, on what a placed
-        module makes of the context, and on the value of its source.
-        """
-
-
-def run(steps: Iterable[Step], x: Tensor, context: tuple[Any, ...]) -> Tensor:
-    """Run the steps on images ``(n, c, h, w)`` and return the value of the last target."""
-    values, target = {0: x}, 0
-    for module, source, target, placed in steps:
-        message = module(values[source], *context) if placed else module(values[source])
-        if message is not None:
-            values[target] = values[target] + message if target in values else message
-    return values[target]
-
-
 @runtime_checkable
 class Skips(Protocol):
-    """A skeleton, or a part of one, that does not run every module placed in it under every context."""
+    """A skeleton, or a part of one, that does not run every module in it under every context."""
 
     def idle(self, *context: Any) -> Collection[nn.Module]:
-        """Return the placed modules that a call with ``context`` does not run."""
+        """Return the modules, placed ones and others, that a call with ``context`` does not run."""
 
 
-class Chain(nn.Module):
-    """Stem, placed blocks one after another, head."""
+class Skeleton(nn.Module, abc.ABC):
+    """A network whose computation is a list of steps, of which the last applies ``head``; build your own on it.
 
-    def __init__(self, stem: nn.Module, blocks: Mapping[str, nn.Module | None], head: nn.Module) -> None:
+    What comes before the head is the backbone, whose feature maps at named nodes are its levels. Levels are asked for
+    of a network that stands alone, which is called without a context.
+
+    Args:
+        in_channels: channels of the images.
+
+    Attributes:
+        head: maps the features to logits; a subclass sets it.
+    """
+
+    head: nn.Module
+
+    def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
+        self.in_channels = in_channels
+
+    @abc.abstractmethod
+    def steps(self, *context: Any) -> Sequence[AnyStep]:
+        """Return the steps of a call with ``context`` (:class:`~trueshot.spaces.steps.Stepwise`)."""
+
+    def node_names(self) -> Mapping[int, str]:
+        """Return the names of the nodes that are levels: of all before the head, their numbers."""
+        return {step.target: str(step.target) for step in self.steps()[:-1]}
+
+    def features(self, x: Tensor, *context: Any) -> Tensor:
+        """Map images ``(n, c, h, w)`` to the input of the head."""
+        *backbone, head = self.steps(*context)
+        return node_values(backbone, x, context)[cast(Step, head).source]
+
+    def forward(self, x: Tensor, *context: Any) -> Tensor:
+        """Map images ``(n, c, h, w)`` to logits ``(n, classes)``: ``head(features(x))``."""
+        return run(self.steps(*context), x, context)
+
+    @functools.cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The feature maps of the backbone, in the order of their nodes.
+
+        Raises:
+            ConfigError: when the backbone does not take images of ``in_channels``.
+        """
+        return measured(self, self.in_channels, self.node_names())
+
+    @property
+    def pyramid(self) -> tuple[Level, ...]:
+        """The last level of each resolution, finest first."""
+        return pyramid(self.levels)
+
+    def intermediates(self, x: Tensor, levels: Sequence[Level] | None = None) -> list[Tensor]:
+        """Map images ``(n, c, h, w)`` to the feature maps of ``levels``, by default the pyramid, in their order.
+
+        Steps that none of them needs because they come later are not run.
+        """
+        nodes = [level.node for level in (self.pyramid if levels is None else levels)]
+        steps = self.steps()
+        last = max((number for number, step in enumerate(steps) if step.target in nodes), default=-1)
+        values = node_values(steps[: last + 1], x, ())
+        return [values[node] for node in nodes]
+
+
+def backbone(network: nn.Module) -> Skeleton:
+    """Return a network that has levels, as it is.
+
+    Raises:
+        ConfigError: when it has none, since it is not built on :class:`Skeleton`.
+    """
+    if not isinstance(network, Skeleton):
+        raise ConfigError(
+            f"{type(network).__name__} has no levels: let the space assemble a trueshot.spaces.skeletons.Skeleton"
+        )
+    return network
+
+
+class Chain(Skeleton):
+    """Stem, placed blocks one after another, head; the stem and each block are levels."""
+
+    def __init__(
+        self, stem: nn.Module, blocks: Mapping[str, nn.Module | None], head: nn.Module, *, in_channels: int = 3
+    ) -> None:
+        super().__init__(in_channels)
         self.stem = stem
         self.blocks = nn.ModuleDict({name: block for name, block in blocks.items() if block is not None})
         self.head = head
@@ -74,24 +116,26 @@ class Chain(nn.Module):
         end = len(inner) + 1
         self._steps = (Step(stem, 0, 1), *inner, Step(head, end, end + 1))
 
-    def steps(self, *context: Any) -> Sequence[Step]:
+    def steps(self, *context: Any) -> Sequence[AnyStep]:
         """Return all blocks in order."""
         return self._steps
 
-    def forward(self, x: Tensor, *context: Any) -> Tensor:
-        """Map images ``(n, c, h, w)`` to logits ``(n, classes)``."""
-        return run(self._steps, x, context)
+    def node_names(self) -> Mapping[int, str]:
+        """Return ``stem`` and the names of the blocks."""
+        return dict(enumerate(("stem", *self.blocks), start=1))
 
 
-class Graph(nn.Module):
+class Graph(Skeleton):
     """Stem, a directed acyclic graph whose node is the sum of its incoming edges, head.
 
     Nodes are numbered from 1, the output of the stem, in the order of computation; the head reads the last. An edge
-    that returns ``None`` contributes nothing to the sum.
+    that returns ``None`` contributes nothing to the sum. Each node is a level, named by its number.
     """
 
-    def __init__(self, stem: nn.Module, edges: Mapping[tuple[int, int], nn.Module | None], head: nn.Module) -> None:
-        super().__init__()
+    def __init__(
+        self, stem: nn.Module, edges: Mapping[Edge, nn.Module | None], head: nn.Module, *, in_channels: int = 3
+    ) -> None:
+        super().__init__(in_channels)
         self.stem = stem
         self.edges = nn.ModuleDict({f"{i}-{j}": edge for (i, j), edge in edges.items() if edge is not None})
         self.head = head
@@ -100,13 +144,9 @@ class Graph(nn.Module):
         inner = [Step(self.edges[f"{source}-{target}"], source, target, True) for target, source in order]
         self._steps = (Step(stem, 0, 1), *inner, Step(head, last, last + 1))
 
-    def steps(self, *context: Any) -> Sequence[Step]:
+    def steps(self, *context: Any) -> Sequence[AnyStep]:
         """Return all edges, those into a node after those into its sources."""
         return self._steps
-
-    def forward(self, x: Tensor, *context: Any) -> Tensor:
-        """Map images ``(n, c, h, w)`` to logits ``(n, classes)``."""
-        return run(self._steps, x, context)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -182,16 +222,29 @@ class _Zero(nn.Module):
 _ZERO = _Zero()
 
 
-class CellStack(nn.Module):
-    """Stem, layers one after another of which only the cells are given the context, head."""
+class CellStack(Skeleton):
+    """Stem, layers one after another of which only the cells are given the context, head.
 
-    def __init__(self, stem: nn.Module, layers: Mapping[str, nn.Module], head: nn.Module) -> None:
-        super().__init__()
+    The stem and each layer are levels; the nodes inside a cell are not.
+    """
+
+    def __init__(
+        self, stem: nn.Module, layers: Mapping[str, nn.Module], head: nn.Module, *, in_channels: int = 3
+    ) -> None:
+        super().__init__(in_channels)
         self.stem = stem
         self.layers = nn.ModuleDict(layers)
         self.head = head
 
-    def steps(self, *context: Any) -> Sequence[Step]:
+    def node_names(self) -> Mapping[int, str]:
+        """Return ``stem`` and the names of the layers."""
+        names, node = {1: "stem"}, 1
+        for name, layer in self.layers.items():
+            node += layer.nodes if isinstance(layer, Cell) else 1
+            names[node] = name
+        return names
+
+    def steps(self, *context: Any) -> Sequence[AnyStep]:
         """Return the steps of all layers, cells opened."""
         steps, node = [Step(self.stem, 0, 1)], 1
         for layer in self.layers.values():
@@ -204,9 +257,32 @@ class CellStack(nn.Module):
         steps.append(Step(self.head, node, node + 1))
         return steps
 
-    def forward(self, x: Tensor, *context: Any) -> Tensor:
-        """Map images ``(n, c, h, w)`` to logits ``(n, classes)``."""
-        return run(self.steps(*context), x, context)
+
+class FeatureStack(Skeleton):
+    """Layers ``features`` one after another, each a level, then their mean over the image and a ``classifier``.
+
+    Parts are named as in torchvision's networks, and so are the keys of their weights.
+    """
+
+    def __init__(self, features: nn.Sequential, classifier: nn.Module, *, in_channels: int = 3) -> None:
+        super().__init__(in_channels)
+        self._modules |= {"features": features, "classifier": classifier}
+        # Not a child: its weights are those of the classifier.
+        vars(self)["head"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier)
+
+    @property
+    def features(self) -> nn.Sequential:
+        """The layers, which map images to the input of the head."""
+        return cast(nn.Sequential, self._modules["features"])
+
+    def node_names(self) -> Mapping[int, str]:
+        """Return the numbers of the layers, from 0."""
+        return {node: str(node - 1) for node in range(1, len(self.features) + 1)}
+
+    def steps(self, *context: Any) -> Sequence[AnyStep]:
+        """Return all layers in order."""
+        layers = (*self.features, self.head)
+        return [Step(layer, node, node + 1) for node, layer in enumerate(layers)]
 
 
 def named_parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:

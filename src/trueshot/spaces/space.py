@@ -6,19 +6,27 @@ import abc
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
-import torch
-from jaxtyping import Integer, UInt8
-from torch import nn
+from jaxtyping import Bool, Integer, UInt8
 
 from trueshot.core.errors import ArchitectureError, ConfigError
-from trueshot.spaces.checks import check_options
-from trueshot.spaces.counting import Convention, Costs, CostTable, cost_table
+from trueshot.spaces.checks import check_arguments, check_options
+from trueshot.spaces.listing import LARGEST, combinations
 from trueshot.spaces.notation import Dashed, Notation
-from trueshot.spaces.site import Decision, Place, Site
+from trueshot.spaces.site import Chooser, Decision, Place, Site
+from trueshot.spaces.tables import PLAIN, Convention, Costs, CostTable
+
+if TYPE_CHECKING:
+    import torch
+
+_ROUNDS = 1000
+"""Rounds of a draw, of which none finds a valid architecture, after which there is taken to be none."""
+
+_MANY = 1024
+"""Rows drawn at least in each round after the first."""
 
 Rule = Callable[[Any, UInt8[np.ndarray, "n decisions"]], UInt8[np.ndarray, "n decisions"]]
 """Maps ``(space, archs)``, checked rows, to the lexicographically least row of each row's class of twins."""
@@ -36,6 +44,10 @@ class Space(abc.ABC):
     A subclass says one thing, once: how a network is assembled. Decisions, encodings, costs, stand-alone networks and
     supernets all come from walking :meth:`assemble` with different callbacks. Subclasses are final frozen dataclasses.
 
+    Where not every combination of options is an architecture, a subclass says which are, by :meth:`valid`; where sites
+    follow several decisions, it says what these are, by ``decisions``; where the structure itself follows the
+    architecture, how one is built alone, by :meth:`assemble_for`.
+
     Attributes:
         image_size: side of the square input in pixels.
         classes: number of classes.
@@ -48,7 +60,7 @@ class Space(abc.ABC):
 
     name: ClassVar[str] = "space"
     notation: ClassVar[Notation] = Dashed()
-    convention: ClassVar[Convention] = Convention()
+    convention: ClassVar[Convention] = PLAIN
     canonical_rules: ClassVar[Mapping[str, Rule]] = {"literal": literal}
     image_size: int = 224
     classes: int = 1000
@@ -56,17 +68,26 @@ class Space(abc.ABC):
 
     def __post_init__(self) -> None:
         """Check the fields that all spaces have; a subclass that checks its own calls this first."""
+        check_arguments(self)
         for name in ("image_size", "classes", "in_channels"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} of space {self.name} is {getattr(self, name)}: choose 1 or more")
 
     @abc.abstractmethod
-    def assemble(self, place: Place) -> nn.Module:
+    def assemble(self, place: Place) -> torch.nn.Module:
         """Build the skeleton, asking ``place(site)`` what stands at each searchable site.
 
-        Genes are numbered in the order in which decisions are first placed. The skeleton is called as
-        ``skeleton(images, *context)`` and hands ``context`` to whatever was placed.
+        Genes are numbered in the order in which decisions are first placed, unless the space says its ``decisions``.
+        The skeleton is called as ``skeleton(images, *context)`` and hands ``context`` to whatever was placed.
         """
+
+    def assemble_for(self, row: Sequence[int], place: Place) -> torch.nn.Module:
+        """Build the skeleton of one architecture, to stand alone: it is called as ``skeleton(images)``.
+
+        Only a space whose structure follows the architecture says this. Whatever is in both skeletons has the same
+        name in both, so that the weights of a supernet are found again.
+        """
+        return self.assemble(place)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -74,19 +95,26 @@ class Space(abc.ABC):
         return self.in_channels, self.image_size, self.image_size
 
     @functools.cached_property
+    def all_sites(self) -> tuple[Site, ...]:
+        """All searchable spots, in the order in which they are placed."""
+        from trueshot.spaces.assembly import sites_of
+
+        return sites_of(self)
+
+    @functools.cached_property
     def decisions(self) -> tuple[Decision, ...]:
         """The genes of an architecture, in order."""
         found: dict[str, Decision] = {}
-
-        def place(site: Site) -> nn.Module:
+        for site in self.all_sites:
+            if site.choose is not None:
+                raise ConfigError(
+                    f"site '{site.key}' of space {self.name} follows several decisions: the space must say them all, in"
+                    " order, as its 'decisions'"
+                )
             decision = Decision(name=site.decision, options=tuple(site.candidates))
             check_options(self.name, decision)
             if found.setdefault(site.decision, decision) != decision:
                 raise ConfigError(f"decision '{site.decision}' has other options at another site of {self.name}")
-            return nn.Identity()
-
-        with torch.device("meta"):
-            self.assemble(place)
         return tuple(found.values())
 
     @functools.cached_property
@@ -94,10 +122,23 @@ class Space(abc.ABC):
         """Index of each decision by its name."""
         return {decision.name: gene for gene, decision in enumerate(self.decisions)}
 
+    def chooser(self, site: Site) -> Chooser:
+        """Return which candidate of a site of this space an architecture chooses.
+
+        Raises:
+            ConfigError: when the site does not fit the decisions.
+        """
+        chooser = site.chooser(self.genes)
+        if site.choose is None and self.decisions[chooser.genes[0]].options != tuple(site.candidates):
+            raise ConfigError(f"decision '{site.decision}' has other options at a site of {self.name}: name the same")
+        return chooser
+
     @functools.cached_property
     def options(self) -> Integer[np.ndarray, " decisions"]:
         """Number of options of each decision."""
-        return np.array([len(decision.options) for decision in self.decisions])
+        for decision in self.decisions:
+            check_options(self.name, decision)
+        return np.array([len(decision.options) for decision in self.decisions], dtype=np.int64)
 
     @functools.cached_property
     def droppable(self) -> UInt8[np.ndarray, " decisions"]:
@@ -105,9 +146,27 @@ class Space(abc.ABC):
         return np.array([decision.none is not None for decision in self.decisions], dtype=np.uint8)
 
     @property
-    def architectures(self) -> int:
-        """Number of architectures, exact."""
-        return math.prod(map(int, self.options))
+    def is_product(self) -> bool:
+        """Whether every combination of options is an architecture."""
+        return type(self).valid is Space.valid
+
+    @property
+    def is_static(self) -> bool:
+        """Whether all architectures have one structure, in which they differ only by what stands at its sites."""
+        return type(self).assemble_for is Space.assemble_for
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether a cost is a sum over decisions: one structure, and sites that follow one decision each."""
+        return self.is_static and all(site.choose is None for site in self.all_sites)
+
+    @functools.cached_property
+    def architectures(self) -> int | None:
+        """Number of architectures, exact; ``None`` where some combinations are none, and all are too many to list."""
+        combined = math.prod(map(int, self.options))
+        if self.is_product:
+            return combined
+        return int(self.valid(combinations(self.options)).sum()) if combined <= LARGEST else None
 
     @property
     def topologies(self) -> int | None:
@@ -118,7 +177,8 @@ class Space(abc.ABC):
         """Return the batch as ``uint8``.
 
         Raises:
-            ArchitectureError: naming the first row and position that is no option of this space.
+            ArchitectureError: naming the first row and position that is no option of this space, or the first row that
+                is not valid.
         """
         array = np.asarray(archs)
         if array.ndim != 2 or array.shape[1] != len(self.decisions) or array.dtype.kind not in "iu":
@@ -134,23 +194,58 @@ class Space(abc.ABC):
                 f"{self.name} architecture {row}, position {gene + 1} of {len(self.decisions)} (decision"
                 f" {decision.name}): {array[row, gene]} is no option of it; choose 0 to {len(decision.options) - 1}"
             )
-        return array.astype(np.uint8)
+        rows = array.astype(np.uint8)
+        if not self.is_product and not (valid := self.valid(rows)).all():
+            row = int(valid.argmin())
+            raise ArchitectureError(
+                f"{self.name} architecture {row}, {self._written(rows[row])}, is not valid: the space forbids this"
+                " combination of options"
+            )
+        return rows
+
+    def valid(self, archs: UInt8[np.ndarray, "n decisions"]) -> Bool[np.ndarray, " n"]:
+        """Return which combinations of options are architectures; here all."""
+        return np.ones(len(archs), dtype=bool)
 
     def sample(self, n: int, rng: np.random.Generator | int) -> UInt8[np.ndarray, "n decisions"]:
-        """Draw ``n`` architectures, every option of every decision equally likely."""
+        """Draw ``n`` architectures, all equally likely.
+
+        Raises:
+            ConfigError: when a thousand rounds find no valid one.
+        """
         generator = np.random.default_rng(rng)
-        return generator.integers(0, self.options, size=(n, len(self.decisions))).astype(np.uint8)
+        accepted = self._draw(n, generator)
+        rounds = 0
+        while len(accepted) < n:
+            found = self._draw(max(n - len(accepted), _MANY), generator)
+            rounds = 0 if len(found) else rounds + 1
+            if rounds >= _ROUNDS:
+                raise ConfigError(
+                    f"{_ROUNDS} rounds of {_MANY} combinations of options or more of space {self.name} hold no valid"
+                    " architecture: let it draw them itself, by its own 'sample'"
+                )
+            accepted = np.concatenate([accepted, found])
+        return accepted[:n]
+
+    def _draw(self, n: int, generator: np.random.Generator) -> UInt8[np.ndarray, "m decisions"]:
+        """Draw ``n`` combinations of options and return those that are valid."""
+        rows = generator.integers(0, self.options, size=(n, len(self.decisions))).astype(np.uint8)
+        return rows if self.is_product else rows[self.valid(rows)]
 
     def format(self, row: Integer[np.ndarray, " decisions"]) -> str:
         """Write one architecture: the names of its options joined by ``-``, or the string of the space's benchmark."""
         (checked,) = self.check(np.asarray(row)[None])
-        return self.notation.join([d.options[int(choice)] for d, choice in zip(self.decisions, checked, strict=True)])
+        return self._written(checked)
+
+    def _written(self, row: UInt8[np.ndarray, " decisions"]) -> str:
+        return self.notation.join([d.options[int(choice)] for d, choice in zip(self.decisions, row, strict=True)])
 
     def parse(self, text: str) -> UInt8[np.ndarray, " decisions"]:
         """Read one architecture; ``parse(format(row))`` gives ``row``.
 
         Raises:
-            ArchitectureError: naming the position that is wrong and what may stand there.
+            ArchitectureError: naming the position that is wrong and what may stand there, or the architecture where
+                every option is right but not their combination.
         """
         words = self.notation.split(text)
         row = np.empty(len(self.decisions), dtype=np.uint8)
@@ -170,7 +265,8 @@ class Space(abc.ABC):
                 f"{self.name} architecture, position {len(row) + 1}: '{words[len(row)]}' is one too many;"
                 f" an architecture has {len(row)} {self.notation.parts}"
             )
-        return row
+        checked: UInt8[np.ndarray, " decisions"] = self.check(row[None])[0]
+        return checked
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -193,30 +289,80 @@ class Space(abc.ABC):
         return self.canonical_rules[chosen](self, self.check(archs))
 
     @property
-    def cost_table(self) -> CostTable:
-        """Additive costs of every option of every decision."""
-        return cost_table(self)
+    def cost_table(self) -> CostTable | None:
+        """Additive costs of every option of every decision, ``None`` where costs are no such sums."""
+        from trueshot.spaces.counting import cost_table
+
+        return cost_table(self) if self.is_additive else None
 
     def cost(self, archs: Integer[np.ndarray, "n decisions"]) -> Costs:
-        """Return parameters and MAdds of every architecture."""
-        return self.cost_table(self.check(archs))
+        """Return parameters and MAdds of every architecture: from the table, or else by walking each network."""
+        from trueshot.spaces.counting import walked
 
-    def bounds(self, metric: Literal["params", "madds"] = "madds") -> tuple[int, int]:
-        """Return the least and the greatest cost that an architecture can have."""
+        table, rows = self.cost_table, self.check(archs)
+        return walked(self, rows) if table is None else table(rows)
+
+    def bounds(self, metric: Literal["params", "madds"] = "madds") -> tuple[int, int] | None:
+        """Return the least and the greatest cost of an architecture, ``None`` where costs are no sums of decisions."""
         table, genes = self.cost_table, range(len(self.decisions))
+        if table is None or not self.is_product:
+            return None
         fixed: int = getattr(table, f"fixed_{metric}")
         each = [getattr(table, metric)[gene, : self.options[gene]] for gene in genes]
         return fixed + sum(int(costs.min()) for costs in each), fixed + sum(int(costs.max()) for costs in each)
 
-    def network(self, arch: Integer[np.ndarray, " decisions"]) -> nn.Module:
+    def network(self, arch: Integer[np.ndarray, " decisions"]) -> torch.nn.Module:
         """Build one architecture as an ordinary module, ``forward(images)``, with fresh weights."""
+        from trueshot.spaces.assembly import network
+
         (row,) = self.check(np.asarray(arch)[None])
+        return network(self, tuple(row.tolist()))
 
-        def place(site: Site) -> nn.Module | None:
-            candidate = tuple(site.candidates.values())[row[self.genes[site.decision]]]
-            return None if candidate is None else candidate()
+    def derive(self, weights: Mapping[str, Any]) -> UInt8[np.ndarray, " decisions"]:
+        """Return the architecture that the weights of a mixture favour.
 
-        return self.assemble(place)
+        Each decision takes the option of most weight, summed over the keys of its sites; of equal ones the first.
+
+        Args:
+            weights: for the key of each site one number for each candidate, as an array or tensor.
+
+        Raises:
+            ConfigError: when a key is missing or has another number of weights, or when sites follow several decisions
+                and the space does not say how to derive.
+            ArchitectureError: when the architecture is not valid.
+        """
+        totals = [np.zeros(size) for size in self.options]
+        for site in {(site.key, site.decisions): site for site in self.all_sites}.values():
+            if site.choose is not None:
+                raise ConfigError(
+                    f"site '{site.key}' of space {self.name} follows several decisions: the space must say by its own"
+                    " 'derive' which architecture the weights of a mixture mean"
+                )
+            found = weights.get(site.key, ())
+            values = np.asarray(found.detach().cpu() if hasattr(found, "detach") else found, dtype=np.float64)
+            if values.shape != (len(site.candidates),):
+                raise ConfigError(
+                    f"a mixture in space {self.name} has {len(site.candidates)} weights at site '{site.key}', not an"
+                    f" array of shape {values.shape}"
+                )
+            totals[self.genes[site.decision]] += values
+        row = np.array([values.argmax() for values in totals], dtype=np.uint8)
+        checked: UInt8[np.ndarray, " decisions"] = self.check(row[None])[0]
+        return checked
+
+    def stream_name(self, row: Integer[np.ndarray, " decisions"]) -> str:
+        """Return the text by which the random streams of the network of one architecture are named."""
+        return self.format(row)
+
+    def scaled(self, multiplier: float, divisor: int = 8) -> Space:
+        """Return the space with its widths multiplied, channels divisible by ``divisor``.
+
+        The layer before the classifier may be widened but is not narrowed, as in MobileNetV2.
+
+        Raises:
+            ConfigError: when the space does not say which widths it multiplies.
+        """
+        raise ConfigError(f"space {self.name} does not say which widths it multiplies: define its method 'scaled'")
 
     def final(self) -> Space:
         """Return the space of the networks that are trained on their own: itself, unless a supernet has other parts."""
@@ -225,3 +371,7 @@ class Space(abc.ABC):
     def arguments(self) -> dict[str, Any]:
         """Return the fields that rebuild this space: ``type(space)(**arguments)`` equals it."""
         return cast(dict[str, Any], {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what was found by assembling need not survive a copy, and may not be copied."""
+        return self.arguments()

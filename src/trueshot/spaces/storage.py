@@ -15,13 +15,15 @@ from torch import Tensor, nn
 
 from trueshot.core.errors import CheckpointError, RunError
 from trueshot.core.files import read_json, write_bytes, write_json
+from trueshot.core.modules import source_of
 from trueshot.spaces.counting import count_params
 from trueshot.spaces.description import describe, rebuild
-from trueshot.spaces.modules import source_of
-from trueshot.spaces.offtheshelf import MobileNetV2
 from trueshot.spaces.space import Space
 
 ARCHITECTURE, WEIGHTS = "architecture.json", "model.safetensors"
+
+_KINDS = ("architecture", "mobilenetv2")
+"""Kinds of networks that files may name; the second, of earlier releases, is one like any other."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,8 @@ def save_network(
     folder: Path,
     network: nn.Module,
     *,
-    space: Space | MobileNetV2,
-    arch: str | None,
+    space: Space,
+    arch: str,
     name: str,
     classes: Sequence[str],
     preprocessing: dict[str, Any],
@@ -59,8 +61,8 @@ def save_network(
     Args:
         folder: made if absent; each file is written atomically, the JSON last.
         network: what ``space.network(...)`` made, trained.
-        space: the space of the architecture, or the plan of an off-the-shelf network.
-        arch: architecture string in the space, ``None`` for an off-the-shelf network.
+        space: the space of the architecture.
+        arch: architecture string in the space.
         name: of the network in its run.
         classes: names in the order of the logits.
         preprocessing: JSON values that say how images become tensors.
@@ -70,19 +72,21 @@ def save_network(
         RunError: when a file cannot be written.
         ValueError: when the weights do not fit what would be rebuilt.
     """
-    description = _describe(space, arch)
+    row = space.parse(arch)
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
     with torch.device("meta"):
-        expected = {key: tensor.shape for key, tensor in _build(space, arch).state_dict().items()}
+        expected = {key: tensor.shape for key, tensor in space.network(row).state_dict().items()}
     if expected != {key: tensor.shape for key, tensor in state.items()}:
         raise ValueError(f"the weights of {name} are not those of its architecture")
     weights = safetensors.torch.save(state, metadata={"format": "pt"})
     write_bytes(folder / WEIGHTS, weights)
     content = {
         "name": name,
-        **description,
+        "kind": _KINDS[0],
+        "space": describe(space) | ({"file": file} if (file := source_of(type(space))) else {}),
+        "arch": arch,
         "params": count_params(network),
-        "madds": _madds(space, arch),
+        "madds": int(space.cost(row[None]).madds[0]),
         "classes": list(classes),
         "preprocessing": preprocessing,
         "sha256": hashlib.sha256(weights).hexdigest(),
@@ -103,16 +107,16 @@ def load_network(folder: Path) -> LoadedNetwork:
     try:
         arch, description, kind = meta["arch"], meta["space"], meta["kind"]
         classes, preprocessing, checksum = tuple(meta["classes"]), meta["preprocessing"], meta["sha256"]
-        if kind not in ("architecture", "mobilenetv2"):
+        if kind not in _KINDS:
             raise RunError(
                 f"{folder / ARCHITECTURE} holds a network of kind '{kind}', which this trueshot cannot build"
             )
-        space = MobileNetV2(**description["arguments"]) if kind == "mobilenetv2" else rebuild(description)
+        space = rebuild(description)
     except (KeyError, TypeError) as error:
         raise RunError(f"{folder / ARCHITECTURE} is incomplete ({error}): export the network again") from error
     state = _read_weights(folder / WEIGHTS, checksum)
     with torch.random.fork_rng(devices=[]):
-        network = _build(space, arch)
+        network = space.network(space.parse(arch or ""))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
@@ -124,24 +128,6 @@ def load_network(folder: Path) -> LoadedNetwork:
         meta=meta,
         input_shape=space.input_shape,
     )
-
-
-def _describe(space: Space | MobileNetV2, arch: str | None) -> dict[str, Any]:
-    if isinstance(space, MobileNetV2):
-        name = f"{MobileNetV2.__module__}:{MobileNetV2.__qualname__}"
-        return {"kind": "mobilenetv2", "space": {"class": name, "arguments": space.arguments()}, "arch": None}
-    file = source_of(type(space))
-    return {"kind": "architecture", "space": describe(space) | ({"file": file} if file else {}), "arch": arch}
-
-
-def _build(space: Space | MobileNetV2, arch: str | None) -> nn.Module:
-    if isinstance(space, MobileNetV2):
-        return space.network()
-    return space.network(space.parse(arch or ""))
-
-
-def _madds(space: Space | MobileNetV2, arch: str | None) -> int:
-    return space.madds if isinstance(space, MobileNetV2) else int(space.cost(space.parse(arch or "")[None]).madds[0])
 
 
 def _read_weights(path: Path, checksum: str) -> dict[str, Tensor]:

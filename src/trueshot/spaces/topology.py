@@ -6,20 +6,20 @@ import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from itertools import accumulate
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from jaxtyping import Integer, UInt8
-from torch import nn
 
 from trueshot.core.errors import ConfigError
-from trueshot.operations import LinearBottleneck, conv_bn, initialise
-from trueshot.spaces import skeletons
 from trueshot.spaces.canonical.graphs import sort_equal_sources
 from trueshot.spaces.canonical.sums import least_twins
 from trueshot.spaces.checks import check_bottlenecks
 from trueshot.spaces.site import NONE, Candidate, Place, Site
 from trueshot.spaces.space import Rule, Space, literal
+
+if TYPE_CHECKING:
+    import torch
 
 
 def _options(space: Topology, name: str) -> Integer[np.ndarray, " decisions"]:
@@ -96,22 +96,35 @@ class Topology(Space):
         stem = [(i, i + 1) for i in range(1, last)]
         return stem + [(i, j) for i in range(1, last) for j in (i + 2, i + 3) if j <= last]
 
-    def assemble(self, place: Place) -> nn.Module:
+    def assemble(self, place: Place) -> torch.nn.Module:
         """Build stem, edges and head."""
+        from torch import nn
+
+        from trueshot.operations import classifier_head, conv_bn, initialise
+        from trueshot.spaces import skeletons
+
         stem = nn.Sequential(*conv_bn(self.in_channels, self.widths[0], 3, stride=self.stem_stride))
         edges = {(i, j): place(self._site(i, j)) for i, j in self.edges()}
-        head = nn.Sequential(
-            *conv_bn(self.widths[-1], self.head_width),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Dropout(self.dropout),
-            nn.Linear(self.head_width, self.classes),
-        )
-        skeleton = skeletons.Graph(stem, edges, head)
+        head = classifier_head(self.widths[-1], self.head_width, self.classes, self.dropout)
+        skeleton = skeletons.Graph(stem, edges, head, in_channels=self.in_channels)
         initialise(skeleton)
         return skeleton
 
+    def scaled(self, multiplier: float, divisor: int = 8) -> Topology:
+        """Return the space with the widths of its stages multiplied, the head's where they grow."""
+        from trueshot.operations.mobilenetv2 import make_divisible
+
+        return dataclasses.replace(
+            self,
+            widths=tuple(make_divisible(width * multiplier, divisor) for width in self.widths),
+            head_width=make_divisible(self.head_width * max(1.0, multiplier), divisor),
+        )
+
     def _site(self, i: int, j: int) -> Site:
+        from torch import nn
+
+        from trueshot.operations import LinearBottleneck
+
         first, last = self.stage(i), self.stage(j)
         width, out, stride = self.widths[first], self.widths[last], 2 ** (last - first)
         candidates: dict[str, Candidate | None] = {

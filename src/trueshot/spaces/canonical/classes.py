@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,31 +12,32 @@ import numpy as np
 from jaxtyping import Int64, Shaped, UInt8
 
 from trueshot.core.errors import ConfigError
+from trueshot.spaces.listing import LARGEST, combinations
 from trueshot.spaces.space import Space
-
-LARGEST = 2**22
-"""Architectures of the largest space that is listed whole."""
 
 
 def every(space: Space) -> UInt8[np.ndarray, "n decisions"]:
     """Return all architectures of a space in lexicographic order.
 
     Raises:
-        ConfigError: when there are more than four million.
+        ConfigError: when there are more than four million combinations of options.
     """
-    if space.architectures > LARGEST:
+    combined = math.prod(map(int, space.options))
+    if combined > LARGEST:
         raise ConfigError(
-            f"space {space.name} has {space.architectures:.3g} architectures, too many to list: sample it instead"
+            f"space {space.name} has {combined:.3g} combinations of options, too many to list: sample it instead"
         )
-    grid = np.indices(tuple(map(int, space.options)), dtype=np.uint8)
-    return np.ascontiguousarray(grid.reshape(len(space.options), -1).T)
+    rows = combinations(space.options)
+    return rows if space.is_product else rows[space.valid(rows)]
 
 
 def positions(space: Space, archs: UInt8[np.ndarray, "n decisions"]) -> Int64[np.ndarray, " n"]:
     """Return where rows stand among :func:`every`."""
     strides = np.append(np.cumprod(space.options[:0:-1], dtype=np.int64)[::-1], 1)
-    found: Int64[np.ndarray, " n"] = archs.astype(np.int64) @ strides
-    return found
+    numbers: Int64[np.ndarray, " n"] = archs.astype(np.int64) @ strides
+    if space.is_product:
+        return numbers
+    return np.searchsorted(every(space).astype(np.int64) @ strides, numbers).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,6 @@ def unique(space: Space, rule: str | None = None) -> int:
     Raises:
         ConfigError: when the space is too large to be listed, or has no such rule.
     """
-    if (rule or space.rules[0]) == "literal":
+    if (rule or space.rules[0]) == "literal" and space.architectures is not None:
         return space.architectures
     return len(np.unique(space.canonical(every(space), rule), axis=0))
