@@ -15,6 +15,7 @@ from trueshot.sampling import (
 )
 from trueshot.spaces import Chain, NasBench201, Topology
 from trueshot.spaces.canonical.classes import every
+from trueshot.spaces.liveness import runs_convolution
 
 SPACE = NasBench201()
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -31,6 +32,12 @@ def _oracle(cell):
                 yield from ((operation, *rest) for rest in paths(target))
 
     return any(operation in (2, 3) for path in paths(0) for operation in path)
+
+
+def test_what_a_skeleton_runs_tells_the_same_as_what_a_space_prunes():
+    archs = every(SPACE)[::11]
+    small = NasBench201(cells=1, channels=4)
+    assert (runs_convolution(small, archs) == has_live_convolution(SPACE, archs)).all()
 
 
 def test_13642_architectures_have_a_live_convolution():

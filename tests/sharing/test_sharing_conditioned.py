@@ -27,9 +27,9 @@ from trueshot.sharing.attention import Gate
 from trueshot.sharing.bias import BiasSum, BiasTable
 from trueshot.sharing.conditioned import Conditioned
 from trueshot.sharing.priors import Combination
-from trueshot.spaces import Chain, NasBench201, Site
+from trueshot.spaces import Chain, Chooser, NasBench201, Site
 from trueshot.spaces.site import MayBeAbsent
-from trueshot.training.recipe import decay_groups
+from trueshot.training.optimizers import decay_groups
 
 any_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 any_vector = pytest.mark.parametrize("sharing", VECTORS.values(), ids=VECTORS)
@@ -150,12 +150,11 @@ def test_a_deep_copy_is_independent_and_states_travel(space, sharing):
 
 
 def test_the_bias_follows_own_and_previous_choices():
-    space = SPACES["chain"]
-    table = BiasTable(Combination.of(space, (0, 1)), channels=3)
+    table = BiasTable(_combination((0, 6), (1, 6)), channels=3)
     assert table.vectors.shape == (6, 6, 1, 3, 1, 1)
     table.vectors.data.copy_(torch.arange(108.0).view(6, 6, 1, 3, 1, 1))
     assert table((2, 5, 0)).flatten().tolist() == table.vectors[2, 5].flatten().tolist() == [51.0, 52.0, 53.0]
-    total = BiasSum(Combination.of(space, (0, 1)), channels=2)
+    total = BiasSum(_combination((0, 6), (1, 6)), channels=2)
     for vectors in total.vectors:
         vectors.data.copy_(torch.arange(12.0).view(6, 2, 1, 1))
     assert total((2, 5, 0)).flatten().tolist() == [14.0, 16.0]
@@ -163,7 +162,7 @@ def test_the_bias_follows_own_and_previous_choices():
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_the_gate_is_a_network_on_one_hot_vectors(layers):
-    gate = Gate(Combination(genes=(1, 0), sizes=(3, 5)), 4, layers)
+    gate = Gate(_combination((1, 3), (0, 5)), 4, layers)
     one_hot = torch.zeros(10)
     one_hot[2] = one_hot[5 + 4] = 1.0
     hidden = gate.first(one_hot)
@@ -198,9 +197,13 @@ def test_absence_is_forwarded_and_dead_edges_use_nothing():
 
 
 def test_half_precision_stays_half():
-    table = BiasTable(Combination(genes=(0,), sizes=(2,)), 3)
-    inner = SinglePath(_site(), 0)
+    table = BiasTable(_combination((0, 2)), 3)
+    inner = SinglePath(_site(), _site().chooser({"a": 0}))
     assert Conditioned(inner, table)(torch.zeros(1, 3, 2, 2, dtype=torch.bfloat16), (0,)).dtype == torch.bfloat16
+
+
+def _combination(*choices):
+    return Combination(tuple(Chooser.of_gene(gene, size) for gene, size in choices))
 
 
 def _site():

@@ -12,7 +12,7 @@ from trueshot.operations import LinearBottleneck
 from trueshot.sharing import Attention, Bias, SharedBias, Split, Supernet, single_path
 from trueshot.sharing.folding import fold
 from trueshot.spaces import Chain, Site, Space, Topology, skeletons
-from trueshot.spaces.skeletons import Step
+from trueshot.spaces.steps import Concatenate, Step
 
 CHAIN = Chain(
     image_size=12,
@@ -145,6 +145,17 @@ def test_a_value_with_two_readers_or_two_writers_is_left_alone():
         folded = fold((*steps, added))
         assert folded[0].module is blocks[0]
         assert folded[2].module is blocks[2].inner
+
+
+def test_a_concatenation_reads_and_writes_like_any_step():
+    blocks = list(supernet(Bias()).body.blocks.values())[:3]
+    steps = [Step(block, node, node + 1, True) for node, block in enumerate(blocks)]
+    joined = fold((*steps, Concatenate((3, 1), 4)))
+    assert joined[-1] == Concatenate((3, 1), 4)
+    assert joined[0].module is blocks[0]
+    assert joined[2].module is blocks[2].inner
+    written = fold((*steps[:1], Concatenate((1,), 2), *(step._replace(source=step.source + 1) for step in steps[1:2])))
+    assert written is None
 
 
 def test_a_bottleneck_shifts_its_output():

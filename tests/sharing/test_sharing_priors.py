@@ -7,7 +7,7 @@ from torch import nn
 from trueshot.core.errors import ConfigError
 from trueshot.sharing import NASBENCH201_GRAPH, Bias, Split
 from trueshot.sharing.priors import Combination, Previous
-from trueshot.spaces import Chain, NasBench201
+from trueshot.spaces import Chain, Chooser, NasBench201
 
 CELLS = NasBench201(cells=1, channels=4)
 
@@ -16,7 +16,7 @@ def _walk(space, previous):
     found = []
 
     def place(site):
-        found.append(previous.before(site))
+        found.append(tuple(chooser.genes[0] for chooser in previous.before(site)))
         return nn.Identity()
 
     space.assemble(place)
@@ -36,7 +36,7 @@ def test_explicit_lists_are_repeated_in_every_cell():
 
 
 def test_combinations_are_numbered_like_an_array():
-    combination = Combination(genes=(2, 0, 1), sizes=(4, 2, 3))
+    combination = Combination(tuple(Chooser.of_gene(gene, size) for gene, size in ((2, 4), (0, 2), (1, 3))))
     array = np.arange(24).reshape(4, 2, 3)
     assert combination.count == 24
     for index in np.ndindex(array.shape):

@@ -6,7 +6,7 @@ import torch
 from sharing_parts import SPACES, shaken
 
 from trueshot.sharing import SinglePath, Split, Supernet, can_split, clones, single_path, split, splits_lazily
-from trueshot.sharing.split import SplitPath
+from trueshot.sharing.splitting import SplitPath
 from trueshot.spaces import Chain, NasBench201
 
 any_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)

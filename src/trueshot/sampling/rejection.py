@@ -18,7 +18,7 @@ _TRIES = 1000
 
 @runtime_checkable
 class _Prunes(Protocol):
-    """A space in which parts of an architecture may lead nowhere."""
+    """A space that says which parts of an architecture lead nowhere, and whose sites follow one decision each."""
 
     def prune(self, archs: UInt8[np.ndarray, "n decisions"]) -> UInt8[np.ndarray, "n decisions"]:
         """Return the architectures with nothing on such parts."""
@@ -30,8 +30,11 @@ def has_live_convolution(space: Space, archs: UInt8[np.ndarray, "n decisions"]) 
     In NAS-Bench-201 13,642 of the 15,625 architectures have one. Skip connections that are convolutions in the supernet
     alone do not count.
     """
-    rows = space.prune(archs) if isinstance(space, _Prunes) else space.check(archs)
-    convolves = space.final().cost_table.madds > 0
+    from trueshot.spaces.liveness import convolving_options, runs_convolution
+
+    if not isinstance(space, _Prunes):
+        return runs_convolution(space.final(), space.check(archs))
+    rows, convolves = space.prune(archs), convolving_options(space.final())
     found: Bool[np.ndarray, " n"] = convolves[np.arange(rows.shape[1]), rows].any(axis=1)
     return found
 

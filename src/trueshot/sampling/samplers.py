@@ -40,7 +40,7 @@ class Remembers(Protocol):
 
 @dataclass(frozen=True)
 class Uniform:
-    """Every option of every decision equally likely (ST-NAS, Eq. 2 and 3; SPOS)."""
+    """Every architecture equally likely (ST-NAS, Eq. 2 and 3; SPOS): all options of a decision, where all are valid."""
 
     space: Space
     per_step: int = 1
@@ -56,14 +56,21 @@ class StrictlyFair:
 
     A step takes as many architectures as the largest decision has options. A decision with fewer options fills up from
     further permutations, so that its options appear at least once and differ by at most one in their number.
+
+    Raises:
+        ConfigError: for a space that forbids combinations of options.
     """
 
     space: Space
 
+    def __post_init__(self) -> None:
+        """Check the space."""
+        check_product(self.space, "strictly fair sampling")
+
     @property
     def per_step(self) -> int:
         """Options of the largest decision."""
-        return int(self.space.options.max())
+        return int(max(self.space.options, default=1))
 
     def sample(self, n: int, rng: np.random.Generator) -> UInt8[np.ndarray, "n decisions"]:
         """Draw ``n`` architectures in groups of ``per_step``; a last group may be cut short."""
@@ -96,6 +103,7 @@ class Matched:
 
     def __post_init__(self) -> None:
         """Check the space and the probability."""
+        check_product(self.space, "sampling with p_drop")
         if not self.space.droppable.any():
             raise ConfigError(f"space {self.space.name} has no edge that can be dropped: sample it uniformly")
         if not 0.0 <= self.p_drop <= 1.0:
@@ -106,7 +114,9 @@ class Matched:
         """Solve ``p_drop`` so that the expected MAdds equal ``madds`` (ST-NAS, Eq. 4; closed form).
 
         Raises:
-            BudgetError: with the reachable range when no ``p_drop`` in [0, 1] meets the target.
+            BudgetError: with the reachable range when no ``p_drop`` in [0, 1] meets the target, or when the space has
+                no branches.
+            ConfigError: when costs of the space are no sums over decisions.
         """
         if not space.droppable.any():
             raise BudgetError(
@@ -122,6 +132,25 @@ class Matched:
                 f" {format_count(always)} and {format_count(always + branches)}"
             )
         return cls(space, float(np.clip(p_drop, 0.0, 1.0)))
+
+    @classmethod
+    def within(cls, space: Space, most: float | None, *, most_dropped: float) -> Matched:
+        """Return the sampler whose expected MAdds come as near to a bound as a limited ``p_drop`` allows.
+
+        Args:
+            space: has edges that can be dropped.
+            most: the bound; without one, the MAdds of the most expensive architecture.
+            most_dropped: bound on ``p_drop``.
+        """
+        always, branches = expected_parts(space)
+        if branches == 0:
+            return cls(space, 0.0)
+        target = most
+        if target is None:
+            ends = space.bounds("madds")
+            assert ends is not None
+            target = ends[1]
+        return cls(space, float(np.clip(1.0 - (target - always) / branches, 0.0, most_dropped)))
 
     @property
     def expected_madds(self) -> float:
@@ -143,12 +172,32 @@ class Matched:
         return np.where(dropped, none, drawn).astype(np.uint8)
 
 
+def check_product(space: Space, what: str) -> None:
+    """Check that a space allows every combination of options.
+
+    Raises:
+        ConfigError: saying what needs it.
+    """
+    if not space.is_product:
+        raise ConfigError(
+            f"{what} chooses each option by itself, but space {space.name} forbids some combinations: sample uniformly"
+        )
+
+
 def expected_parts(space: Space) -> tuple[float, float]:
     """Return the expected MAdds of all that always stands, and of the branches if all were present.
 
     The first is F + S, the second B of the closed form ``E = F + S + (1 - p_drop) B``.
+
+    Raises:
+        ConfigError: when costs of the space are no sums over decisions.
     """
     table = space.cost_table
+    if table is None:
+        raise ConfigError(
+            f"p_drop cannot be matched in space {space.name}, whose costs are no sums over decisions: sample it"
+            " uniformly"
+        )
     mean = table.madds.sum(axis=1) / (space.options - space.droppable)
     drops = space.droppable.astype(bool)
     return float(table.fixed_madds + mean[~drops].sum()), float(mean[drops].sum())

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from trueshot.core.errors import ConfigError
-from trueshot.operations.mobilenetv2 import make_divisible
 from trueshot.sharing.conditioned import Conditioned
 from trueshot.sharing.priors import Combination, Previous, Priors
-from trueshot.sharing.supernet import Sharing, single_path
+from trueshot.sharing.supernet import Sharing, by_row, single_path
 from trueshot.spaces import Site, Space
 
 
@@ -52,14 +51,14 @@ class Attention:
         Raises:
             ConfigError: when ``depth`` or ``priors`` do not fit the space.
         """
-        inner, previous = self.over(space), Previous(space, self.depth, self.priors)
+        inner, previous = by_row(self.over, space), Previous(space, self.depth, self.priors)
 
         def place(site: Site) -> nn.Module:
-            genes, placed = previous.before(site), inner(site)
-            if not genes:
+            before, placed = previous.before(site), inner(site)
+            if not before:
                 return placed
-            own = (space.genes[site.decision],) if self.own else ()
-            gate = Gate(Combination.of(space, (*genes, *own)), site.in_channels, self.layers)
+            own = (space.chooser(site),) if self.own else ()
+            gate = Gate(Combination((*before, *own)), site.in_channels, self.layers)
             return Conditioned(placed, gate, multiply=True)
 
         return place
@@ -69,14 +68,17 @@ class Attention:
 class Gate(nn.Module):
     """Maps choices to a weight in (0, 1) for each channel.
 
-    Each choice is one-hot, padded to the most options that any of the decisions has. The hidden layer of two is as wide
+    Each choice is one-hot, padded to the most candidates that any of them has. The hidden layer of two is as wide
     as the concatenated input, rounded to a multiple of 8.
     """
 
     def __init__(self, combination: Combination, channels: int, layers: int) -> None:
+        # Importing it takes torchvision.
+        from trueshot.operations.mobilenetv2 import make_divisible
+
         super().__init__()
-        self.genes, self.most = combination.genes, max(combination.sizes)
-        width = len(self.genes) * self.most
+        self.combination, self.most = combination, max(combination.sizes)
+        width = len(combination.choosers) * self.most
         hidden = channels if layers == 1 else make_divisible(width, 8)
         self.first = nn.Linear(width, hidden)
         self.second = nn.Identity() if layers == 1 else nn.Sequential(nn.ReLU(), nn.Linear(hidden, channels))
@@ -85,6 +87,6 @@ class Gate(nn.Module):
         """Return the weights ``(channels, 1, 1)``."""
         total: Tensor = self.first.bias
         # A product with one-hot vectors picks columns; no vector need travel to the device.
-        for position, gene in enumerate(self.genes):
-            total = total + self.first.weight[:, position * self.most + arch[gene]]
+        for position, choice in enumerate(self.combination.choices(arch)):
+            total = total + self.first.weight[:, position * self.most + choice]
         return torch.sigmoid(self.second(total))[:, None, None]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from trueshot.core.errors import ConfigError
 from trueshot.sharing.conditioned import Conditioned
 from trueshot.sharing.priors import Combination, Previous, Priors
-from trueshot.sharing.supernet import Sharing, single_path
+from trueshot.sharing.supernet import Sharing, by_row, single_path
 from trueshot.spaces import Site, Space
 
 _LARGEST = 2**28
@@ -49,12 +49,11 @@ class Bias:
             ConfigError: when ``depth`` or ``priors`` do not fit the space.
         """
 
-        def vector(genes: tuple[int, ...], gene: int, site: Site) -> nn.Module:
-            combination = Combination.of(space, (*genes, gene))
+        def vector(combination: Combination, site: Site) -> nn.Module:
             numbers = combination.count * site.in_channels
             if numbers > _LARGEST:
                 raise ConfigError(
-                    f"inter-choice bias at decision {site.decision} of space {space.name} needs {numbers:.3g} numbers:"
+                    f"inter-choice bias at site {site.key} of space {space.name} needs {numbers:.3g} numbers:"
                     " choose a smaller depth"
                 )
             return BiasTable(combination, site.in_channels, weight_decay=self.weight_decay)
@@ -82,21 +81,20 @@ class SharedBias:
             ConfigError: when ``depth`` or ``priors`` do not fit the space.
         """
 
-        def vector(genes: tuple[int, ...], gene: int, site: Site) -> nn.Module:
-            combination = Combination.of(space, (*genes, gene))
+        def vector(combination: Combination, site: Site) -> nn.Module:
             return BiasSum(combination, site.in_channels, weight_decay=self.weight_decay)
 
         return _placer(space, Previous(space, self.depth, self.priors), self.over, vector)
 
 
 def _placer(
-    space: Space, previous: Previous, over: Sharing, vector: Callable[[tuple[int, ...], int, Site], nn.Module]
+    space: Space, previous: Previous, over: Sharing, vector: Callable[[Combination, Site], nn.Module]
 ) -> Callable[[Site], nn.Module]:
-    inner = over(space)
+    inner = by_row(over, space)
 
     def place(site: Site) -> nn.Module:
-        genes, placed = previous.before(site), inner(site)
-        return Conditioned(placed, vector(genes, space.genes[site.decision], site)) if genes else placed
+        before, placed = previous.before(site), inner(site)
+        return Conditioned(placed, vector(Combination((*before, space.chooser(site))), site)) if before else placed
 
     return place
 
@@ -107,7 +105,7 @@ class BiasTable(nn.Module):
 
     def __init__(self, combination: Combination, channels: int, *, weight_decay: bool = True) -> None:
         super().__init__()
-        self.combination, self.genes, self.weight_decay = combination, combination.genes, weight_decay
+        self.combination, self.weight_decay = combination, weight_decay
         self.vectors = nn.Parameter(torch.zeros(*combination.sizes, 1, channels, 1, 1))
 
     def forward(self, arch: Sequence[int]) -> Tensor:
@@ -122,16 +120,17 @@ class BiasTable(nn.Module):
 
 @final
 class BiasSum(nn.Module):
-    """One vector for each option of each decision, ``(options, channels, 1, 1)``; those chosen are summed."""
+    """One vector for each candidate of each choice, ``(candidates, channels, 1, 1)``; those chosen are summed."""
 
     def __init__(self, combination: Combination, channels: int, *, weight_decay: bool = True) -> None:
         super().__init__()
-        self.genes, self.weight_decay = combination.genes, weight_decay
+        self.combination, self.weight_decay = combination, weight_decay
         self.vectors = nn.ParameterList(torch.zeros(size, channels, 1, 1) for size in combination.sizes)
 
     def forward(self, arch: Sequence[int]) -> Tensor:
         """Return the sum ``(channels, 1, 1)`` of the vectors that ``arch`` chooses."""
-        total, *others = (table[arch[gene]] for table, gene in zip(self.vectors, self.genes, strict=True))
+        choices = self.combination.choices(arch)
+        total, *others = (table[choice] for table, choice in zip(self.vectors, choices, strict=True))
         for other in others:
             total = total + other
         chosen: Tensor = total

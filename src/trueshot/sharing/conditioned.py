@@ -8,17 +8,18 @@ from typing import Protocol, cast, final, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from trueshot.sharing.priors import Combination
 from trueshot.sharing.supernet import Active, Recognisable, Shared
 from trueshot.spaces.site import MayBeAbsent
 
 
 @runtime_checkable
 class Reads(Protocol):
-    """A vector that says which decisions it depends on."""
+    """A vector that says which choices it depends on."""
 
     @property
-    def genes(self) -> tuple[int, ...]:
-        """Positions in the architecture."""
+    def combination(self) -> Combination:
+        """These choices."""
 
 
 @final
@@ -57,7 +58,7 @@ class Conditioned(nn.Module):
         """Return what tells the function that the site computes from others."""
         if not (isinstance(self.inner, Recognisable) and isinstance(self.vector, Reads)):
             return id(self), *arch
-        return id(self), self.inner.function(arch), *(arch[gene] for gene in self.vector.genes)
+        return id(self), self.inner.function(arch), *self.vector.combination.choices(arch)
 
     def absent(self, arch: Sequence[int]) -> bool:
         """Return whether the architecture has no connection here."""

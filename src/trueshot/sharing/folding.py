@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from trueshot.spaces.skeletons import Step
+from trueshot.spaces.steps import AnyStep, Concatenate, Step
 
 
 @runtime_checkable
@@ -48,27 +48,33 @@ class _Shifting(nn.Module):
         return output
 
 
-def fold(steps: Sequence[Step]) -> tuple[Step, ...] | None:
+def fold(steps: Sequence[AnyStep]) -> tuple[AnyStep, ...] | None:
     """Return steps that compute the same in fewer passes, up to rounding, or ``None`` where nothing can be saved."""
-    readers = Counter(step.source for step in steps)
+    readers = Counter(source for step in steps for source in _sources(step))
     writers = Counter(step.target for step in steps)
-    writer_of = {step.target: number for number, step in enumerate(steps)}
-    opened = [step.module.opened() if isinstance(step.module, ShiftsInput) else None for step in steps]
-    modules = [step.module for step in steps]
+    applied = {number: step for number, step in enumerate(steps) if isinstance(step, Step)}
+    writer_of = {step.target: number for number, step in applied.items() if step.placed}
+    opened = {n: step.module.opened() if isinstance(step.module, ShiftsInput) else None for n, step in applied.items()}
+    modules = {number: step.module for number, step in applied.items()}
     vectors: dict[int, nn.Module] = {}
-    for number, step in enumerate(steps):
+    for number, step in applied.items():
         parts = opened[number]
-        if parts is None or (readers[step.source], writers[step.source]) != (1, 1):
+        if parts is None or (readers[step.source], writers[step.source]) != (1, 1) or step.source not in writer_of:
             continue
         inner, vector = parts
         writer = writer_of[step.source]
         # The writer itself may add a vector to its input; what is inside it makes the output.
         maker, _ = opened[writer] or (modules[writer], None)
-        if steps[writer].placed and isinstance(maker, ShiftsOutput) and maker.takes_shift:
+        if isinstance(maker, ShiftsOutput) and maker.takes_shift:
             modules[number], vectors[writer] = inner, vector
     if not vectors:
         return None
+    for number, vector in vectors.items():
+        modules[number] = _Shifting(modules[number], vector)
     return tuple(
-        step._replace(module=_Shifting(modules[number], vectors[number]) if number in vectors else modules[number])
-        for number, step in enumerate(steps)
+        step._replace(module=modules[number]) if isinstance(step, Step) else step for number, step in enumerate(steps)
     )
+
+
+def _sources(step: AnyStep) -> tuple[int, ...]:
+    return step.sources if isinstance(step, Concatenate) else (step.source,)

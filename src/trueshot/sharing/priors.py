@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trueshot.core.errors import ConfigError
-from trueshot.spaces import Site, Space
+from trueshot.spaces import Chooser, Site, Space
 
 Priors = tuple[tuple[int, ...], ...]
-"""For each decision, in order, the numbers (from 0) of the decisions that its sites depend on, the nearest last."""
+"""For each decision, in order, the numbers (from 0) of the decisions that its sites depend on, the nearest last.
+
+They fit spaces whose sites follow one decision each.
+"""
 
 NASBENCH201_GRAPH: Priors = ((), (), (0,), (), (0,), (1, 2))
 """Edges that lead to the source of each edge of a NAS-Bench-201 cell: what truly comes before it (later uniNAS)."""
 
 
 class Previous:
-    """Tells for one site after the other which decisions come before it.
+    """Tells for one site after the other which choices come before it.
 
     Without ``priors`` the sites of the whole network form one sequence, with repetition where several sites follow one
-    decision: site number k, from 0, depends on the decisions of the ``min(depth, k)`` sites before it. So the first
+    decision: site number k, from 0, depends on what is chosen at the ``min(depth, k)`` sites before it. So the first
     edge of a second cell depends on the last edges of the first cell, and parts that are not searched do not count.
 
     Args:
@@ -51,41 +54,52 @@ class Previous:
                     f" {decisions - 1}"
                 )
         self._space, self._depth, self._priors = space, depth, priors
-        self._passed: list[int] = []
+        self._passed: list[Chooser] = []
 
-    def before(self, site: Site) -> tuple[int, ...]:
-        """Return the genes before ``site``, the nearest last; call once for each site, in order."""
-        gene = self._space.genes[site.decision]
-        genes = tuple(self._passed[-self._depth :]) if self._priors is None else self._priors[gene]
-        self._passed.append(gene)
-        return genes
+    def before(self, site: Site) -> tuple[Chooser, ...]:
+        """Return the choices before ``site``, the nearest last; call once for each site, in order.
+
+        Raises:
+            ConfigError: when there are priors, and the site follows several decisions.
+        """
+        own = self._space.chooser(site)
+        if self._priors is None:
+            before = tuple(self._passed[-self._depth :])
+        elif site.choose is None:
+            options = self._space.options
+            before = tuple(Chooser.of_gene(gene, int(options[gene])) for gene in self._priors[own.genes[0]])
+        else:
+            raise ConfigError(
+                f"site '{site.key}' of space {self._space.name} follows several decisions, for which there are no"
+                " priors: give a depth"
+            )
+        self._passed.append(own)
+        return before
 
 
 @dataclass(frozen=True)
 class Combination:
-    """Numbers the combinations of several choices from 0, the last choice fastest.
+    """Numbers the combinations of several choices from 0, the last choice fastest."""
 
-    Attributes:
-        genes: which decisions.
-        sizes: how many options each has.
-    """
+    choosers: tuple[Chooser, ...]
 
-    genes: tuple[int, ...]
-    sizes: tuple[int, ...]
-
-    @classmethod
-    def of(cls, space: Space, genes: Sequence[int]) -> Combination:
-        """Combine the choices of some decisions of a space."""
-        return cls(tuple(genes), tuple(int(space.options[gene]) for gene in genes))
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many candidates each choice has."""
+        return tuple(chooser.size for chooser in self.choosers)
 
     @property
     def count(self) -> int:
         """Number of combinations."""
         return math.prod(self.sizes)
 
+    def choices(self, arch: Sequence[int]) -> tuple[int, ...]:
+        """Return what ``arch`` chooses."""
+        return tuple(chooser.choose(arch) for chooser in self.choosers)
+
     def __call__(self, arch: Sequence[int]) -> int:
         """Return the number of the combination that ``arch`` has."""
         number = 0
-        for gene, size in zip(self.genes, self.sizes, strict=True):
-            number = number * size + arch[gene]
+        for chooser in self.choosers:
+            number = number * chooser.size + chooser.choose(arch)
         return number

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trueshot.sharing.priors import Combination, Previous, Priors
-from trueshot.sharing.supernet import Active, Recognisable, Shared, Sharing, single_path
+from trueshot.sharing.supernet import Active, Recognisable, Shared, Sharing, by_row, single_path
 from trueshot.spaces import Site, Space
 from trueshot.spaces.site import MayBeAbsent
 
@@ -62,11 +62,11 @@ class Split:
         Raises:
             ConfigError: when ``depth`` or ``priors`` do not fit the space.
         """
-        inner, previous = self.over(space), Previous(space, self.depth, self.priors)
+        inner, previous = by_row(self.over, space), Previous(space, self.depth, self.priors)
 
         def place(site: Site) -> nn.Module:
-            genes, placed = previous.before(site), inner(site)
-            return SplitPath(placed, Combination.of(space, genes), lazy=self.lazy) if genes else placed
+            before, placed = previous.before(site), inner(site)
+            return SplitPath(placed, Combination(before), lazy=self.lazy) if before else placed
 
         return place
 

@@ -1,0 +1,25 @@
+"""Samplers in a few words, for people."""
+
+from __future__ import annotations
+
+from trueshot.core.units import format_count
+from trueshot.sampling.rejection import LiveConvolution
+from trueshot.sampling.samplers import Matched, Sampler, StrictlyFair, Uniform
+from trueshot.sampling.twins import Deisomorphic, FixedPool, LazyDeisomorphic
+
+
+def describe_sampler(sampler: Sampler) -> str:
+    """Say how architectures are drawn; a user's own sampler is told by the name of its class."""
+    if isinstance(sampler, Matched):
+        return f"p_drop {sampler.p_drop:.3f} for {format_count(sampler.expected_madds)} expected MAdds"
+    if isinstance(sampler, LiveConvolution):
+        return f"{describe_sampler(sampler.sampler)}, with a live convolution"
+    if isinstance(sampler, Deisomorphic):
+        return f"de-isomorphic over {sampler.classes} classes"
+    if isinstance(sampler, LazyDeisomorphic):
+        return f"de-isomorphic by rejection from {describe_sampler(sampler.sampler)}"
+    if isinstance(sampler, FixedPool):
+        return f"uniform from a pool of {len(sampler.archs)}"
+    if isinstance(sampler, StrictlyFair):
+        return "strictly fair"
+    return "uniform" if isinstance(sampler, Uniform) else type(sampler).__name__
