@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from trueshot.core.errors import ConfigError
 from trueshot.training.data.augment import DRAWS, LUMA, PRESETS, Augmentation, augment
@@ -171,7 +170,15 @@ def test_presets_are_found_by_name():
         Augmentation.preset("wild")
 
 
-@pytest.mark.parametrize("wrong", [{"flip": 2}, {"resized_crop": (0.5, 0.1)}, {"crop_padding": -1}, {"blur": 1}])
-def test_unfit_values_are_refused(wrong):
-    with pytest.raises(ValidationError):
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"flip": 2}, "value flip: Input should be less than or equal to 1"),
+        ({"resized_crop": (0.5, 0.1)}, "resized_crop needs two shares of the area"),
+        ({"crop_padding": -1}, "value crop_padding: Input should be greater than or equal to 0"),
+        ({"blur": 1}, "value blur: there is no such value: choose one of brightness"),
+    ],
+)
+def test_unfit_values_are_refused(wrong, told):
+    with pytest.raises(ConfigError, match=told):
         Augmentation(**wrong)

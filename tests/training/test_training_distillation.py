@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from trueshot.core.errors import ConfigError
-from trueshot.training.distillation import Distillation, DistillationConfig
-from trueshot.training.supernet import Loss
+from trueshot.training.classification import Loss
+from trueshot.training.config import DistillationConfig
+from trueshot.training.distillation import Distillation
 
 CHECK = Path("no-file.pth")
 
@@ -41,8 +42,9 @@ def test_the_loss_is_by_hand():
     divergence = sum((p[0] * (p[0].log() - (row / 2).log_softmax(dim=0))).sum() for row in logits) / 2 * 4
     hard = -logits.log_softmax(dim=1)[[0, 1], [0, 2]].mean()
     torch.testing.assert_close(found, 0.7 * hard + 0.3 * divergence)
+    (expected,) = torch.autograd.grad(0.7 * hard + 0.3 * divergence, logits)
     found.backward()
-    assert logits.grad is not None
+    torch.testing.assert_close(logits.grad, expected)
     assert teacher.logits.grad is None
     assert not teacher.training
 
@@ -80,6 +82,9 @@ def test_what_is_wrong_is_said(tmp_path):
         Distillation.load(
             DistillationConfig(teacher="resnet18", checkpoint=tmp_path / "a"), classes=3, in_channels=3, device="cpu"
         )
-    for wrong in ({"weight": 0.0}, {"weight": 1.1}, {"temperature": 0.0}):
-        with pytest.raises(ConfigError, match=r"a weight in \(0, 1\] and a temperature above 0"):
+    for wrong, told in (({"weight": 0.0}, "greater than 0"), ({"weight": 1.1}, "less than or equal to 1")):
+        with pytest.raises(ConfigError, match=f"configuration value weight: Input should be {told}"):
+            DistillationConfig(teacher="resnet18", checkpoint=tmp_path / "a", **wrong)
+    for wrong in ({"temperature": 0.0}, {"temperature": -1.0}):
+        with pytest.raises(ConfigError, match="configuration value temperature: Input should be greater than 0"):
             DistillationConfig(teacher="resnet18", checkpoint=tmp_path / "a", **wrong)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from training_parts import take
 
 from trueshot.core.random import Streams
 from trueshot.sampling import Uniform
 from trueshot.sharing import Attention, Bias, Split, Supernet, single_path
 from trueshot.spaces import Chain, NasBench201, Topology
-from trueshot.training.recipe import Recipe, make_sgd
+from trueshot.training.classification import Loss
+from trueshot.training.config import Recipe
+from trueshot.training.optimizers import make_optimizer
 from trueshot.training.standalone import NetworkTask, build
-from trueshot.training.supernet import Loss, StepOptions, SupernetTask
+from trueshot.training.supernet import StepOptions, SupernetTask
 
 SPACES = {
     "chain": Chain(
@@ -41,13 +44,13 @@ def supernet_task(space, sharing):
             if "vectors" in name:
                 parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
     options = StepOptions(split_at=1 if isinstance(sharing, Split) else None)
-    return SupernetTask(net, Uniform(space), make_sgd(net, RECIPE), None, Loss(), None, streams, options), net
+    return SupernetTask(net, Uniform(space), make_optimizer(net, RECIPE), None, Loss(), None, streams, options), net
 
 
 def network_task(space):
     streams = Streams(0)
     network = build(lambda: space.network(space.sample(1, 3)[0]), streams, "cpu")
-    return NetworkTask(network, RECIPE, make_sgd(network, RECIPE), None, Loss(), streams), network
+    return NetworkTask(network, RECIPE, make_optimizer(network, RECIPE), None, Loss(), streams), network
 
 
 def check(make, space):
@@ -63,7 +66,7 @@ def check(make, space):
         for part in module.modules():
             if isinstance(part, nn.Conv2d | nn.Linear):
                 part.register_forward_hook(note)
-        losses[autocast] = [float(task.step(index, *batch(space))[0]) for index in range(8)]
+        losses[autocast] = [float(take(task, index, batch(space))[0]) for index in range(8)]
         assert kinds == {torch.bfloat16 if autocast else torch.float32}
         assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
     full, mixed = losses[False], losses[True]

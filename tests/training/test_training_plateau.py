@@ -9,11 +9,16 @@ from training_parts import SPACE, FixedBatches, make_supernet, same, state
 from trueshot.core.errors import ConfigError
 from trueshot.core.random import Streams
 from trueshot.sampling import StrictlyFair, Uniform
+from trueshot.training.classification import Loss
+from trueshot.training.config import Plateau, Recipe
 from trueshot.training.dropout import ClassifierDropout
-from trueshot.training.loop import Plan, train
-from trueshot.training.recipe import Plateau, PlateauSchedule, Recipe, make_schedule, make_sgd, set_learning_rate
+from trueshot.training.loop import train
+from trueshot.training.optimizers import make_optimizer
+from trueshot.training.plan import Plan
+from trueshot.training.schedules import PlateauSchedule, make_schedule, set_learning_rate
 from trueshot.training.standalone import build, train_network
-from trueshot.training.supernet import Loss, StepOptions, SupernetTask
+from trueshot.training.supernet import StepOptions, SupernetTask
+from trueshot.training.task import TRAIN
 
 RECIPE = Recipe(epochs=8, batch_size=6, lr=0.2, clip=5.0, plateau=Plateau(factor=0.5, patience=0), dropout=0.3)
 BATCHES = FixedBatches(steps_per_epoch=3)
@@ -21,8 +26,7 @@ BATCHES = FixedBatches(steps_per_epoch=3)
 
 def make_task(sampler=None, recipe=RECIPE):
     supernet = make_supernet()
-    optimizer = make_sgd(supernet, recipe)
-    schedule = make_schedule(optimizer, recipe, 3)
+    optimizer, schedule = make_optimizer(supernet, recipe), make_schedule(recipe, Plan(phase="x", steps=24), 3)
     options = StepOptions(dropout=recipe.dropout)
     return SupernetTask(
         supernet, sampler or Uniform(SPACE), optimizer, schedule, Loss(), recipe.clip, Streams(2), options
@@ -36,27 +40,25 @@ def test_the_rate_is_that_of_pytorch(patience, least):
     losses[20:30] = [0.5 * (1 - 2e-5 * step) for step in range(10)]
     sgd = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.4)
     oracle = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, factor=0.5, patience=patience, min_lr=least, eps=0.0)
-    ours = PlateauSchedule(
-        make_sgd(make_supernet(), RECIPE), Plateau(factor=0.5, patience=patience), lr=0.4, least=least
-    )
+    ours = PlateauSchedule(Plateau(factor=0.5, patience=patience), lr=0.4, least=least)
     for count, loss in enumerate(losses, start=1):
         oracle.step(loss)
-        ours.watch(losses[:count])
+        ours.watch([{"loss": value} for value in losses[:count]])
         assert ours.rate == sgd.param_groups[0]["lr"]
     assert ours.rate < 0.4
 
 
 def test_all_groups_get_the_rate():
-    sgd = make_sgd(make_supernet(), RECIPE)
-    schedule = make_schedule(sgd, RECIPE, 3)
+    sgd = make_optimizer(make_supernet(), RECIPE)
+    schedule = make_schedule(RECIPE, Plan(phase="x", steps=24), 3)
     assert set_learning_rate(sgd, schedule, 0) == 0.2
-    schedule.watch([1.0, 1.0, 1.0])
+    schedule.watch([{"loss": 1.0}] * 3)
     assert set_learning_rate(sgd, schedule, 9) == 0.05
     assert [group["lr"] for group in sgd.param_groups] == [0.05, 0.05]
 
 
 def test_the_rate_falls_after_epochs_that_gain_nothing():
-    history = train(make_task(), BATCHES, Plan(phase="x", steps=24))
+    history = train(make_task(), {TRAIN: BATCHES}, Plan(phase="x", steps=24))
     rate, best = 0.2, math.inf
     for row in history:
         assert row["lr"] == pytest.approx(rate)
@@ -68,20 +70,20 @@ def test_the_rate_falls_after_epochs_that_gain_nothing():
 @pytest.mark.parametrize("kill_at", [1, 5, 12, 20])
 def test_a_resumed_training_is_bit_identical(tmp_path, sampler, kill_at):
     whole = make_task(sampler)
-    expected = train(whole, BATCHES, Plan(phase="x", steps=24))
+    expected = train(whole, {TRAIN: BATCHES}, Plan(phase="x", steps=24))
     plan = Plan(phase="x", steps=24, checkpoint=tmp_path / "a.ckpt", save_every=0.0)
     killed, step = make_task(sampler), SupernetTask.step
 
-    def stopped(index, images, labels):
+    def stopped(index, batches):
         if index == kill_at:
             raise KeyboardInterrupt
-        return step(killed, index, images, labels)
+        return step(killed, index, batches)
 
     killed.step = stopped
     with pytest.raises(KeyboardInterrupt):
-        train(killed, BATCHES, plan)
+        train(killed, {TRAIN: BATCHES}, plan)
     again = make_task(sampler)
-    history = train(again, BATCHES, plan)
+    history = train(again, {TRAIN: BATCHES}, plan)
     assert same(state(again.supernet), state(whole.supernet))
     assert [row["lr"] for row in history] == [row["lr"] for row in expected]
 
@@ -124,9 +126,9 @@ def test_dropout_is_by_its_definition():
 def test_options_out_of_range_are_named():
     for wrong in ({"factor": 1.0}, {"factor": 0.0}, {"patience": -1}):
         (name,) = wrong
-        with pytest.raises(ConfigError, match=rf"training option plateau\.{name} = .* is out of range"):
+        with pytest.raises(ConfigError, match=rf"^configuration value {name}: Input should be (less|greater) than"):
             Plateau(**wrong)
-    with pytest.raises(ConfigError, match=r"dropout = 1\.0 is out of range"):
+    with pytest.raises(ConfigError, match="configuration value dropout: Input should be less than 1"):
         Recipe(epochs=1, dropout=1.0)
     with pytest.raises(ConfigError, match="warmup_epochs goes with a cosine"):
         Recipe(epochs=4, warmup_epochs=1.0, plateau=Plateau())

@@ -9,7 +9,8 @@ from trueshot.core.errors import CheckpointError, ConfigError
 from trueshot.sharing import Supernet, single_path
 from trueshot.spaces import Topology
 from trueshot.training.checkpoints import save_checkpoint
-from trueshot.training.sgld import SGLD, load_snapshot, mean_parameters, save_snapshot
+from trueshot.training.sgld import SGLD
+from trueshot.training.snapshots import load_snapshot, mean_parameters, save_snapshot
 
 
 def generator(seed=0):

@@ -5,18 +5,24 @@ import copy
 import numpy as np
 import pytest
 import torch
+from training_parts import take
 
 from trueshot.core.errors import ConfigError
 from trueshot.core.random import Streams
 from trueshot.sampling import Deisomorphic, FixedPool, LazyDeisomorphic, StrictlyFair, Uniform
 from trueshot.sharing import Bias, Split, Supernet, clones, single_path
 from trueshot.spaces import Chain, NasBench201
-from trueshot.training.loop import Plan, train
-from trueshot.training.recipe import Recipe, cosine, make_sgd
+from trueshot.training.classification import Loss
+from trueshot.training.config import Recipe
+from trueshot.training.loop import train
+from trueshot.training.optimizers import make_optimizer
+from trueshot.training.plan import Plan
+from trueshot.training.schedules import make_schedule
 from trueshot.training.sgld import SGLD
 from trueshot.training.splitting import adopt, split_step
 from trueshot.training.standalone import build
-from trueshot.training.supernet import Loss, StepOptions, SupernetTask
+from trueshot.training.supernet import StepOptions, SupernetTask
+from trueshot.training.task import TRAIN
 
 CHAIN = Chain(image_size=8, classes=4, layers=((6, 1), (6, 2), (8, 1)), stem_width=6, fixed_width=6, head_width=8)
 CELLS = NasBench201(image_size=8, channels=4, cells=1, affine=False, skip="linear_transformer")
@@ -39,14 +45,14 @@ class Noise:
 
 def make_task(space, sharing, sampler=None, options=None, recipe=RECIPE):
     supernet = build(lambda: Supernet(space, sharing), Streams(0), "cpu")
-    optimizer = make_sgd(supernet, recipe)
-    schedule = cosine(optimizer, recipe, EPOCH)
+    optimizer = make_optimizer(supernet, recipe)
+    schedule = make_schedule(recipe, Plan(phase="supernet", steps=STEPS), EPOCH)
     options = options or StepOptions(split_at=SPLIT)
     return SupernetTask(supernet, sampler or Uniform(space), optimizer, schedule, Loss(), None, Streams(1), options)
 
 
 def run(task, start, stop):
-    return [float(task.step(step, *batch)[0]) for step, batch in enumerate(Noise().iterate(start, stop), start)]
+    return [float(take(task, step, batch)[0]) for step, batch in enumerate(Noise().iterate(start, stop), start)]
 
 
 def equal_states(first, second):
@@ -122,11 +128,11 @@ def test_clones_start_with_the_momentum_of_their_source():
 )
 def test_a_resumed_training_is_the_same(space, sharing, stop, tmp_path):
     whole = make_task(space, sharing)
-    train(whole, Noise(), Plan(phase="supernet", steps=STEPS))
+    train(whole, {TRAIN: Noise()}, Plan(phase="supernet", steps=STEPS))
     file = tmp_path / "checkpoint"
-    train(make_task(space, sharing), Noise(), Plan(phase="supernet", steps=stop, checkpoint=file))
+    train(make_task(space, sharing), {TRAIN: Noise()}, Plan(phase="supernet", steps=stop, checkpoint=file))
     resumed = make_task(space, sharing)
-    train(resumed, Noise(), Plan(phase="supernet", steps=STEPS, checkpoint=file))
+    train(resumed, {TRAIN: Noise()}, Plan(phase="supernet", steps=STEPS, checkpoint=file))
     equal_states(whole, resumed)
 
 
@@ -208,7 +214,7 @@ def test_gradients_are_averaged_over_all_or_over_those_that_contain_a_weight(ave
     images, labels = next(Noise().iterate(0, 1))
     drawn = task.archs(0)
     learning_rate = 1.0
-    task.step(0, images, labels)
+    take(task, 0, (images, labels))
     expected = {name: torch.zeros_like(p) for name, p in before.named_parameters()}
     names = {id(p): name for name, p in before.named_parameters()}
     times = dict.fromkeys(expected, 0)

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from training_parts import SPACE, FixedBatches, same, state
+from training_parts import SPACE, FixedBatches, same, state, take
 
 from trueshot.core.random import Streams
-from trueshot.training.recipe import Recipe, make_sgd
+from trueshot.training.classification import Loss
+from trueshot.training.config import Recipe
+from trueshot.training.optimizers import make_optimizer
 from trueshot.training.standalone import NetworkTask, build, train_network
-from trueshot.training.supernet import Loss
 
 BATCHES = FixedBatches()
 
@@ -41,10 +42,10 @@ def test_a_network_learns_and_comes_back_ready_to_use():
 def test_the_average_of_the_weights_is_by_its_definition():
     recipe = Recipe(epochs=1, batch_size=6, lr=0.1, momentum=0.0, ema_decay=0.7)
     network = make()
-    task = NetworkTask(network, recipe, make_sgd(network, recipe), None, Loss(), Streams(0))
+    task = NetworkTask(network, recipe, make_optimizer(network, recipe), None, Loss(), Streams(0))
     average = {name: value.clone() for name, value in network.named_parameters()}
     for step, (images, labels) in enumerate(BATCHES.iterate(0, 30)):
-        task.step(step, images, labels)
+        take(task, step, (images, labels))
         decay = min(0.7, (1 + step) / (10 + step))
         for name, value in network.named_parameters():
             average[name] = decay * average[name] + (1 - decay) * value.detach()

@@ -11,6 +11,14 @@ def scalars(folder):
     return {name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]}
 
 
+def texts(folder):
+    events = EventAccumulator(str(folder)).Reload()
+    return {
+        name: [(event.step, event.tensor_proto.string_val[0].decode()) for event in events.Tensors(name)]
+        for name in events.Tags()["tensors"]
+    }
+
+
 def test_figures_are_written_and_a_resume_replaces_what_it_repeats(tmp_path):
     board = TensorBoard(tmp_path)
     assert isinstance(board, Observer)
@@ -22,11 +30,15 @@ def test_figures_are_written_and_a_resume_replaces_what_it_repeats(tmp_path):
     again = TensorBoard(tmp_path)
     again.begin("weight sampling", 8, 2, "step")
     again.advance("weight sampling", 3)
-    again.record("weight sampling", 4, {"loss": 2.5})
+    again.record("weight sampling", 4, {"loss": 2.5, "genotype": "a|b"})
     again.say("a word")
     again.end("weight sampling")
     again.end("weight sampling")
     assert scalars(tmp_path / "weight-sampling") == {"loss": [(2, 3.0), (4, 2.5)]}
+    assert texts(tmp_path / "weight-sampling") == {
+        "note/text_summary": [(2, "text")],
+        "genotype/text_summary": [(4, "a|b")],
+    }
     again.record("other", 1, {"loss": 1.0})
     assert not (tmp_path / "other").exists()
 

@@ -6,6 +6,7 @@ from trueshot.core.random import Streams
 from trueshot.sharing import Supernet, single_path
 from trueshot.spaces import Topology
 from trueshot.training.standalone import build
+from trueshot.training.task import TRAIN
 
 SPACE = Topology(nodes=(2, 2), widths=(4, 6), stem_stride=1, head_width=8, image_size=8, classes=3, kernels=(3,))
 
@@ -33,3 +34,10 @@ def state(module):
 
 def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def take(task, index, batch):
+    """Take a step of a plain task; return its loss and its number of right answers."""
+    metrics = task.step(index, {TRAIN: batch})
+    assert metrics["accuracy"].items == len(batch[1])
+    return metrics["loss"].value, metrics["accuracy"].value

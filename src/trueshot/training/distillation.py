@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trueshot.core.errors import ConfigError
-
-
-@dataclass(frozen=True, kw_only=True)
-class DistillationConfig:
-    """Which teacher and how much of it.
-
-    Attributes:
-        teacher: name of a timm model, for example ``resnet18``.
-        checkpoint: local file with its weights (safetensors or a PyTorch state), trained on the same classes.
-        weight: share of the teacher's loss, in (0, 1].
-        temperature: of both softmaxes.
-        image_size: the teacher's input side in pixels, ``None`` for the student's.
-    """
-
-    teacher: str
-    checkpoint: Path
-    weight: float = 0.5
-    temperature: float = 4.0
-    image_size: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        if not 0 < self.weight <= 1 or self.temperature <= 0:
-            raise ConfigError("distillation needs a weight in (0, 1] and a temperature above 0")
+from trueshot.training.config import DistillationConfig
 
 
 class Distillation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,10 +11,15 @@ from torch import Tensor, nn
 
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
+from trueshot.training.classification import Loss, count_correct, loss_and_accuracy
+from trueshot.training.config import Recipe
+from trueshot.training.data.batches import Batch
 from trueshot.training.dropout import ClassifierDropout
-from trueshot.training.loop import Batches, Plan, count_correct, train
-from trueshot.training.recipe import Recipe, Schedule, clip_gradients, make_schedule, make_sgd, set_learning_rate
-from trueshot.training.supernet import Loss
+from trueshot.training.loop import train
+from trueshot.training.optimizers import clip_gradients, make_optimizer, take_step
+from trueshot.training.plan import Plan
+from trueshot.training.schedules import Schedule, WatchesEpochs, make_schedule, set_learning_rate
+from trueshot.training.task import TRAIN, Metric, Row, Stream
 
 
 class NetworkTask:
@@ -38,8 +43,9 @@ class NetworkTask:
         self._dropout = ClassifierDropout(network, recipe.dropout, streams)
         self._draws = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
 
-    def step(self, index: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Update the network; return mean loss and number of right answers."""
+    def step(self, index: int, batches: Mapping[str, Batch]) -> dict[str, Metric]:
+        """Update the network; return loss and accuracy."""
+        images, labels = batches[TRAIN]
         if not self.network.training:
             self.network.train()
         self.learning_rate = set_learning_rate(self.optimizer, self.schedule, index)
@@ -53,16 +59,25 @@ class NetworkTask:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         clip_gradients(self.network.parameters(), self.recipe.clip)
-        self.optimizer.step()
+        take_step(self.optimizer, self.streams, index)
         if self.average is not None and self.recipe.ema_decay is not None:
             self.average.decay = min(self.recipe.ema_decay, (1 + index) / (10 + index))
             self.average.update(self.network)
-        return loss.detach(), count_correct(logits, labels)
+        return loss_and_accuracy(loss.detach(), count_correct(logits, labels), len(labels))
 
     def _forward(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self._autocast):
             logits: Tensor = self.network(images)
         return logits
+
+    def end_epoch(self, epoch: int) -> Row:
+        """Return the learning rate of the last step."""
+        return {"lr": self.learning_rate}
+
+    def watch(self, epochs: Sequence[Row]) -> None:
+        """Tell a schedule that goes by the figures of the epochs."""
+        if isinstance(self.schedule, WatchesEpochs):
+            self.schedule.watch(epochs)
 
     def describe(self, index: int) -> str:
         """Name what was trained."""
@@ -91,22 +106,23 @@ def build(make: Callable[[], nn.Module], streams: Streams, device: str | torch.d
 
 def train_network(
     network: nn.Module,
-    batches: Batches,
+    batches: Stream,
     recipe: Recipe,
     streams: Streams,
     *,
     plan: Plan | None = None,
     loss: Loss | None = None,
     observer: Observer = SILENT,
-) -> tuple[nn.Module, list[dict[str, Any]]]:
+) -> tuple[nn.Module, list[Row]]:
     """Train ``network`` by ``recipe``.
 
     Args:
         network: trained in place.
         batches: its training images.
-        recipe: for how long and how; ``epochs`` counts passes over ``batches``.
+        recipe: how; ``epochs`` counts passes over ``batches``.
         streams: source of dropout's draws.
-        plan: where to keep checkpoints and logs; by default nothing is kept.
+        plan: for how many steps, and where to keep checkpoints and logs; by default the epochs of the recipe, and
+            nothing is kept.
         loss: by default cross-entropy with the recipe's label smoothing.
         observer: told of the progress.
 
@@ -115,8 +131,7 @@ def train_network(
     """
     plan = plan or Plan(phase="network", steps=recipe.epochs * batches.steps_per_epoch)
     loss = loss or Loss(label_smoothing=recipe.label_smoothing)
-    optimizer = make_sgd(network, recipe)
-    schedule = make_schedule(optimizer, recipe, batches.steps_per_epoch)
-    task = NetworkTask(network, recipe, optimizer, schedule, loss, streams)
-    history = train(task, batches, plan, observer=observer)
+    schedule = make_schedule(recipe, plan, batches.steps_per_epoch)
+    task = NetworkTask(network, recipe, make_optimizer(network, recipe), schedule, loss, streams)
+    history = train(task, {TRAIN: batches}, plan, observer=observer)
     return (network if task.average is None else task.average.module).eval(), history

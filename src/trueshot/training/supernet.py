@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from trueshot.core.errors import ConfigError
 from trueshot.core.random import Streams
 from trueshot.sampling import Remembers, Sampler
 from trueshot.sharing import Supernet, can_split, clones, split, splits_lazily
-from trueshot.training.distillation import Distillation
+from trueshot.training.classification import Loss, count_correct, loss_and_accuracy
+from trueshot.training.config import Averaging
+from trueshot.training.data.batches import Batch
 from trueshot.training.dropout import ClassifierDropout
-from trueshot.training.loop import count_correct
-from trueshot.training.recipe import Schedule, clip_gradients, set_learning_rate
-from trueshot.training.sgld import SGLD
+from trueshot.training.optimizers import clip_gradients, take_step
+from trueshot.training.schedules import Schedule, WatchesEpochs, set_learning_rate
 from trueshot.training.splitting import adopt
+from trueshot.training.task import TRAIN, Metric, Row
 
 _BLOCK = 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loss:
-    """Cross-entropy with label smoothing, and the teacher's part where there is one."""
-
-    label_smoothing: float = 0.0
-    distillation: Distillation | None = None
-
-    def __call__(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
-        """Return the mean loss of a batch."""
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
-        return loss if self.distillation is None else self.distillation(loss, logits.float(), images)
-
-
-Averaging = Literal["all", "containing"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +116,9 @@ class SupernetTask:
         adopt(self.optimizer, clones(self.supernet))
         self._index_groups()
 
-    def step(self, index: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Train the architectures of this step; return mean loss and mean number of right answers."""
+    def step(self, index: int, batches: Mapping[str, Batch]) -> dict[str, Metric]:
+        """Train the architectures of this step; return their mean loss and accuracy."""
+        images, labels = batches[TRAIN]
         if not self.supernet.training:
             self.supernet.train()
         if index == self.options.split_at:
@@ -151,13 +137,11 @@ class SupernetTask:
             correct.append(count_correct(logits, labels))
         parameters = self._average(archs)
         clip_gradients(parameters, self.clip)
-        if isinstance(self.optimizer, SGLD):
-            self.optimizer.generator = self.streams.torch("sgld/noise", index, device=images.device)
         with self._only(parameters):
-            self.optimizer.step()
+            take_step(self.optimizer, self.streams, index)
         for parameter in parameters:
             parameter.grad = None
-        return torch.stack(losses).sum(), torch.stack(correct).float().mean()
+        return loss_and_accuracy(torch.stack(losses).sum(), torch.stack(correct).float().mean(), len(labels))
 
     def _average(self, archs: np.ndarray) -> list[nn.Parameter]:
         """Return the parameters that have a gradient, their gradients averaged as the options say."""
@@ -186,6 +170,15 @@ class SupernetTask:
         finally:
             for group, members in zip(self.optimizer.param_groups, self._groups, strict=True):
                 group["params"] = members
+
+    def end_epoch(self, epoch: int) -> Row:
+        """Return the learning rate of the last step."""
+        return {"lr": self.learning_rate}
+
+    def watch(self, epochs: Sequence[Row]) -> None:
+        """Tell a schedule that goes by the figures of the epochs."""
+        if isinstance(self.schedule, WatchesEpochs):
+            self.schedule.watch(epochs)
 
     def describe(self, index: int) -> str:
         """Name the architectures of a step."""

@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 
 class TensorBoard:
-    """Writes every recorded figure under ``folder``; purged from the resumed step on, so that curves stay single.
+    """Writes every recorded figure and text under ``folder``; a resume purges what it repeats: curves stay single.
 
     Figures that cannot be written, on a full disk for one, end the writing and not the run, which keeps them elsewhere.
     """
@@ -33,11 +33,16 @@ class TensorBoard:
         """Nothing: only recorded figures are written."""
 
     def record(self, phase: str, step: int, row: dict[str, Any]) -> None:
-        """Write the numbers of a row."""
+        """Write the numbers and the texts of a row."""
+        writer = self._writers.get(phase)
+        if writer is None:
+            return
         with self._trying():
             for name, value in row.items():
-                if isinstance(value, int | float) and phase in self._writers:
-                    self._writers[phase].add_scalar(name, value, step)
+                if isinstance(value, str):
+                    writer.add_text(name, value, step)
+                elif isinstance(value, int | float):
+                    writer.add_scalar(name, value, step)
 
     def end(self, phase: str) -> None:
         """Close the phase's writer."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from trueshot.core.errors import ConfigError
+from trueshot.training.data.options import PRESETS as PRESETS
+from trueshot.training.data.options import Augmentation as Augmentation
 
 DRAWS = 12
 """Uniform numbers per image: so many whatever is switched on, so that switching one thing leaves the others' draws."""
@@ -23,63 +20,6 @@ LUMA = (0.299, 0.587, 0.114)
 
 ASPECT = (3 / 4, 4 / 3)
 """Range of width over height of a resized crop, as is customary for ImageNet."""
-
-
-class Augmentation(BaseModel):
-    """What is done to training images; the default is nothing.
-
-    Attributes:
-        crop_padding: pixels added on each side before a crop of the old size at a random place.
-        padding: what the added pixels show: the image mirrored at its edge, or black.
-        flip: probability of a mirror image, left to right.
-        brightness: the image is multiplied by a factor between 1 - this and 1 + this.
-        contrast: the same for the distance of pixels from the mean grey of the image.
-        saturation: the same for the distance of pixels from their own grey; no effect on grey images.
-        cutout: side in pixels of a square of the mean colour at a random place, cut at the edges (DeVries and Taylor,
-            arXiv 1708.04552).
-        resized_crop: range of the share of the image's area that is cut out, in an aspect between 3:4 and 4:3, and
-            resized to the old size; ``None`` leaves it out.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    crop_padding: int = Field(default=0, ge=0)
-    padding: Literal["reflect", "black"] = "reflect"
-    flip: float = Field(default=0, ge=0, le=1)
-    brightness: float = Field(default=0, ge=0, le=1)
-    contrast: float = Field(default=0, ge=0, le=1)
-    saturation: float = Field(default=0, ge=0, le=1)
-    cutout: int = Field(default=0, ge=0)
-    resized_crop: tuple[float, float] | None = None
-
-    @model_validator(mode="after")
-    def _check_scale(self) -> Augmentation:
-        if self.resized_crop is not None and not 0 < self.resized_crop[0] <= self.resized_crop[1] <= 1:
-            raise ValueError("resized_crop needs two shares of the area, 0 < least <= most <= 1")
-        return self
-
-    @classmethod
-    def preset(cls, name: str) -> Augmentation:
-        """Return a preset by name.
-
-        Raises:
-            ConfigError: when there is no such preset.
-        """
-        if name not in PRESETS:
-            raise ConfigError(f"no augmentation '{name}': choose one of {', '.join(PRESETS)}")
-        return PRESETS[name]
-
-
-PRESETS: Mapping[str, Augmentation] = MappingProxyType(
-    {
-        "none": Augmentation(),
-        "digits": Augmentation(crop_padding=1, padding="black", brightness=0.2, contrast=0.2),
-        "cifar": Augmentation(crop_padding=4, flip=0.5),
-        "cifar_strong": Augmentation(crop_padding=4, flip=0.5, cutout=8, brightness=0.2, contrast=0.2, saturation=0.2),
-        "imagenet": Augmentation(resized_crop=(0.08, 1.0), flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4),
-    }
-)
-"""Ready-made augmentations: for digits (never mirrored), CIFAR, and ImageNet (timm's defaults)."""
 
 
 def augment(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,16 @@ from sklearn.datasets import load_digits
 
 from trueshot.core.errors import DataError
 from trueshot.core.random import Streams
+from trueshot.core.tables import DATA_VARIABLE
+from trueshot.training.data.cache import remembered
 from trueshot.training.data.dataset import IMBALANCE, Dataset, check_bad, imbalance, name_bad
 from trueshot.training.data.folder import list_folder
 from trueshot.training.data.layout import Survey, layout_notes, survey
 from trueshot.training.data.listing import ArrayImages, Labelled, Listing
 from trueshot.training.data.options import DataOptions
-from trueshot.training.data.parquet import list_parquet
+from trueshot.training.data.parquet import ParquetImages, list_parquet
 from trueshot.training.data.parts import Reader, held_back
 from trueshot.training.data.splits import split, subset
-
-DATA_VARIABLE = "TRUESHOT_DATA"
-"""Environment variable that names the folder with the benchmark datasets."""
 
 SHARED = ("cifar10", "subimagenet64")
 
@@ -48,10 +48,16 @@ def load(spec: str, *, options: DataOptions, streams: Streams) -> Dataset:
     chosen = _choose(listing, options, streams)
     workers = options.worker_count()
     small = options.image_size is None or options.image_size <= 64
-    seen = {
-        name: survey(part.images, rows, keep=small and name != "test", workers=workers)
-        for name, (part, rows) in chosen.items()
-    }
+    digest = listing.digest()
+
+    def look(name: str) -> Survey:
+        part, rows = chosen[name]
+        keep = small and name != "test"
+        decode = partial(survey, part.images, rows, keep=keep, workers=workers)
+        # Only the digest of such a file is sure to follow the content of every image.
+        return remembered(digest, name, rows, decode) if keep and isinstance(part.images, ParquetImages) else decode()
+
+    seen = {name: look(name) for name in chosen}
     bad = [image for part in seen.values() for image in part.bad]
     check_bad(bad, sum(len(rows) for _, rows in chosen.values()), options.max_bad_images)
     picked = _pick(listing, chosen, seen, options, streams)
@@ -71,7 +77,7 @@ def load(spec: str, *, options: DataOptions, streams: Streams) -> Dataset:
         validation=validation,
         held_back=held_back(reader, picked["test"].source, picked["test"].seen, options.max_bad_images - len(bad)),
         notes=(),
-        digest=listing.digest(),
+        digest=digest,
     )
     notes = [f"{len(bad)} unreadable images are skipped: {name_bad(bad)}"] if bad else []
     notes += layout_notes(list(seen.values()), reader.geometry.image_size)
