@@ -16,6 +16,7 @@ from evaluation_parts import SPACE, batches, make_supernet, same, snapshot
 
 from trueshot.core.errors import ArchitectureError, ConfigError, DataError, TrainingError
 from trueshot.evaluation import PRESETS, OneShot, Recalibration
+from trueshot.evaluation.recalibration import arrange, take
 from trueshot.sharing import Supernet, single_path
 
 MODES = [
@@ -213,13 +214,13 @@ def test_logits_that_are_not_finite_are_an_error_that_names_the_architecture():
 def test_no_architectures_give_no_scores_and_foreign_ones_an_error():
     evaluator = one_shot(make_supernet(), MODES[0])
     assert evaluator(ARCHS[:0]).shape == (0,)
-    with pytest.raises(ArchitectureError):
+    with pytest.raises(ArchitectureError, match="architectures of topology are an integer array"):
         evaluator(ARCHS[:, :-1])
 
 
 def test_a_short_source_is_gone_through_again_and_an_endless_one_is_cut():
     recalibration = Recalibration(mode="reset", batches=5, batch_size=10)
-    taken = recalibration.take(CALIBRATION)
+    taken = take(recalibration, CALIBRATION)
     images = torch.cat([images for images, _ in CALIBRATION])
     assert [len(batch) for batch in taken] == [10] * 5
     assert torch.equal(torch.cat(taken), torch.cat([images, images, images])[:50])
@@ -228,15 +229,15 @@ def test_a_short_source_is_gone_through_again_and_an_endless_one_is_cut():
         while True:
             yield CALIBRATION[0]
 
-    assert torch.cat(Recalibration(mode="adapt", batches=2, batch_size=5).take(endless())).shape[0] == 10
+    assert torch.cat(take(Recalibration(mode="adapt", batches=2, batch_size=5), endless())).shape[0] == 10
     with pytest.raises(DataError, match="too few training images"):
-        recalibration.take(iter(CALIBRATION))
+        take(recalibration, iter(CALIBRATION))
     with pytest.raises(DataError, match="too few training images"):
-        recalibration.take([])
+        take(recalibration, [])
 
 
 def test_validation_is_cut_evenly_for_statistics_of_the_batch():
-    arranged = MODES[4].arrange([VALIDATION[0], (VALIDATION[1][0][:1], VALIDATION[1][1][:1])])
+    arranged = arrange(MODES[4], [VALIDATION[0], (VALIDATION[1][0][:1], VALIDATION[1][1][:1])])
     assert [len(labels) for _, labels in arranged] == [6, 5]
 
 

@@ -1,6 +1,7 @@
 """Work shared between architectures changes no score, whatever is shared and however little memory there is."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,64 @@ from evaluation_parts import batches
 from trueshot.evaluation import OneShot, Recalibration
 from trueshot.evaluation import one_shot as module
 from trueshot.evaluation.sweep import Plan, planned, widest
+from trueshot.operations import conv_bn
 from trueshot.sharing import Attention, Bias, SharedBias, Split, Supernet, single_path, split
 from trueshot.sharing.supernet import IDENTITY, SinglePath, weight_free
-from trueshot.spaces import Chain, NasBench201, Topology
+from trueshot.spaces import Chain, NasBench201, Site, Space, Topology
 from trueshot.spaces.canonical.classes import every
+from trueshot.spaces.steps import Concatenate, Step, run
 
+
+class Joining(nn.Module):
+    """Nodes 2, 3 and 4 are the stem's children and grandchildren; those that nothing reads are joined, then squeezed.
+
+    The source of the edges ``c`` and ``d`` is node 2 where ``a`` is option 0, else node 1, so that steps follow rows.
+    """
+
+    def __init__(self, stem, edges, squeeze, head):
+        super().__init__()
+        self.stem, self.edges, self.squeeze, self.head = stem, nn.ModuleDict(edges), nn.ModuleDict(squeeze), head
+
+    def steps(self, row):
+        source = 2 if row[0] == 0 else 1
+        loose = (3, 4) if source == 2 else (4, 2, 3)
+        return [
+            Step(self.stem, 0, 1),
+            Step(self.edges["a"], 1, 2, True),
+            Step(self.edges["b"], 1, 3, True),
+            Step(self.edges["c"], source, 3, True),
+            Step(self.edges["d"], source, 4, True),
+            Concatenate((1,), 5),
+            Concatenate(loose, 6),
+            Step(self.squeeze[str(len(loose))], 6, 5),
+            Step(self.head, 5, 7),
+        ]
+
+    def forward(self, x, row):
+        return run(self.steps(row), x, (row,))
+
+
+class Joined(Space):
+    name = "joined"
+
+    def assemble(self, place):
+        candidates = {f"k{k}": partial(lambda k: nn.Sequential(*conv_bn(4, 4, k)), k) for k in (1, 3)}
+        candidates["identity"] = nn.Sequential
+        edges = {
+            name: place(Site(decision=name, candidates=candidates, in_channels=4, out_channels=4)) for name in "abcd"
+        }
+        squeeze = {str(n): nn.Sequential(*conv_bn(4 * n, 4, 1)) for n in (2, 3)}
+        head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, self.classes))
+        return Joining(nn.Sequential(*conv_bn(self.in_channels, 4, 3)), edges, squeeze, head)
+
+
+JOINED = Joined(image_size=8, classes=3)
 CELLS = NasBench201(channels=4, cells=1, image_size=8, classes=3, affine=False)
 SPACES = [
     Topology(nodes=(2, 2), widths=(4, 6), stem_stride=1, head_width=8, image_size=8, classes=3, kernels=(3,)),
     Chain(image_size=8, classes=3, stem_width=8, fixed_width=8, layers=((8, 1), (8, 1)), kernels=(3,), head_width=8),
     CELLS,
+    JOINED,
 ]
 MODES = [
     Recalibration(mode="running"),
@@ -111,9 +160,21 @@ def test_each_distinct_value_is_planned_once():
     assert len(positions) == 8162
     assert sorted(where for group in positions.values() for where in group) == list(range(15_625))
     # Two convolutions on each of six edges, for a node may be the stem itself, and one pool for all.
-    stem = next(number for number, operation in enumerate(plan.operations) if number and operation.row is None)
-    first = [op for op in plan.operations[1:] if getattr(op, "source", None) == stem and op.row is not None]
+    stem = next(number for number, operation in enumerate(plan.operations) if number and operation.context is None)
+    first = [op for op in plan.operations[1:] if getattr(op, "source", None) == stem and op.context is not None]
     assert len({op.function for op in first}) == len(first) == 6 * 2 + 1
+
+
+def test_a_concatenated_value_is_one_of_its_own_and_counts_in_the_memory():
+    supernet = Supernet(JOINED, single_path)
+    plan = Plan(supernet)
+    assert plan.add((0, 0, 0, 0)) == plan.add((0, 0, 0, 0)) != plan.add((0, 0, 0, 1))
+    joined = [operation for operation in plan.operations if hasattr(operation, "sources") and len(operation) == 1]
+    # The second row has another node 4; a concatenation of one is that value itself.
+    assert [len(operation.sources) for operation in joined] == [2, 2]
+    image = VALIDATION[0][0]
+    assert widest(supernet, (0, 0, 0, 0), image) == 2 * 4 * 8 * 8 * 4
+    assert widest(supernet, (1, 0, 0, 0), image) == 3 * 4 * 8 * 8 * 4
 
 
 def test_the_stem_is_run_once_for_all():

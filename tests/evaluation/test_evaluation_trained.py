@@ -4,14 +4,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from evaluation_parts import SPACE, batches, make_supernet, same, snapshot
 
+from trueshot.core.errors import TrainingError
 from trueshot.core.random import Streams
-from trueshot.evaluation import FINE_TUNING, FineTuned, StandAlone, Trial, measure
-from trueshot.training.recipe import Recipe
+from trueshot.evaluation import FINE_TUNING, FineTuned, StandAlone, Trial, measure, train_and_measure
+from trueshot.training.config import Recipe
+from trueshot.training.plan import Plan
+from trueshot.training.standalone import build, train_network
 
 ARCHS = SPACE.sample(3, 5)
 
@@ -73,3 +77,58 @@ def test_digests_follow_data_settings_and_weights():
     assert len(set(digests)) == len(digests)
     assert FineTuned(make_supernet(), trial()).digest == digests[0]
     assert trial(steps=None).steps == 2
+
+
+RECIPE = Recipe(epochs=3, batch_size=8, lr=0.05, ema_decay=0.9)
+
+
+def trained(plan, **options):
+    network = build(lambda: SPACE.network(ARCHS[0]), Streams(1), "cpu")
+    measured = {"validation": batches(2, 8, 1), "test": batches(3, 8, 2)}
+    values = {"classes": 3, "measured": measured, **options}
+    return train_and_measure(network, Cycle(), RECIPE, Streams(2), plan=plan, **values)
+
+
+def test_a_network_is_trained_and_measured_on_named_images():
+    done = trained(Plan(phase="x", steps=6))
+    oracle, epochs = train_network(
+        build(lambda: SPACE.network(ARCHS[0]), Streams(1), "cpu"), Cycle(), RECIPE, Streams(2)
+    )
+    assert same(snapshot(oracle), done.network.state_dict())
+    assert done.accuracies == {
+        "validation": measure(oracle, batches(2, 8, 1), 3),
+        "test": measure(oracle, batches(3, 8, 2), 3),
+    }
+    assert [row["loss"] for row in done.epochs] == [row["loss"] for row in epochs]
+    assert done.steps == 6
+    assert done.seconds == done.epochs[-1]["seconds"] > 0
+    assert trained(Plan(phase="x", steps=6), measured={}).accuracies == {}
+
+
+@pytest.mark.parametrize("kill_at", [1, 4, 6])
+def test_a_killed_training_ends_with_the_same_measurements(tmp_path, kill_at):
+    class Killing:
+        def advance(self, phase, done):
+            if done == kill_at:
+                raise KeyboardInterrupt
+
+        def begin(self, *_):
+            pass
+
+        record = end = say = begin
+
+    plan = Plan(phase="x", steps=6, checkpoint=tmp_path / "x.ckpt", save_every=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        trained(plan, observer=Killing())
+    whole, again = trained(Plan(phase="x", steps=6)), trained(plan)
+    assert again.accuracies == whole.accuracies
+    assert same(snapshot(whole.network), again.network.state_dict())
+    # The checkpoint stays until whoever records the result removes it: the weights are there without a step.
+    assert trained(plan, observer=Killing()).accuracies == whole.accuracies
+
+
+def test_a_network_that_explodes_is_said():
+    network = build(lambda: SPACE.network(ARCHS[0]), Streams(1), "cpu")
+    wild = Recipe(epochs=1, batch_size=8, lr=1e30)
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step 1 \(stand-alone network\)"):
+        train_and_measure(network, Cycle(), wild, Streams(0), plan=Plan(phase="x", steps=4), classes=3, measured={})

@@ -71,5 +71,5 @@ def test_costs_are_scores():
     np.testing.assert_array_equal(madds(archs), costs.madds)
     assert params(archs).dtype == np.float64
     assert len({params.digest, madds.digest, CostScore(NasBench201(cells=1)).digest}) == 3
-    with pytest.raises(ConfigError, match="'latency' is no cost"):
+    with pytest.raises(ConfigError, match="has no cost 'latency': choose one of madds, params"):
         CostScore(SPACE, "latency")

@@ -12,6 +12,7 @@ from evaluation_parts import SPACE, batches, make_supernet, same, snapshot
 
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.errors import CheckpointError, ConfigError
+from trueshot.core.fingerprint import fingerprint
 from trueshot.evaluation import (
     Cached,
     Canonical,
@@ -26,8 +27,7 @@ from trueshot.evaluation import (
     score_expectation,
     single_checkpoint,
 )
-from trueshot.evaluation.fingerprint import fingerprint
-from trueshot.training.sgld import mean_parameters, save_snapshot
+from trueshot.training.snapshots import mean_parameters, save_snapshot
 
 ARCHS = SPACE.sample(6, 3)
 

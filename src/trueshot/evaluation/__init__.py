@@ -1,17 +1,25 @@
 """Evaluators: architectures in, scores out, higher is better."""
 
-from trueshot.evaluation.accuracy import measure
-from trueshot.evaluation.costs import CostScore
-from trueshot.evaluation.expectation import parameter_expectation, score_expectation, single_checkpoint
-from trueshot.evaluation.one_shot import Metric, OneShot
-from trueshot.evaluation.protocol import Evaluator
-from trueshot.evaluation.recalibration import PRESETS, RUNNING, Batch, Recalibration
-from trueshot.evaluation.trained import FINE_TUNING, FineTuned, StandAlone, Trial
-from trueshot.evaluation.twins import TwinMean
-from trueshot.evaluation.weights import Weights, WithWeights
-from trueshot.evaluation.wrappers import Cached, Canonical, Mean, Median, Reporting
-from trueshot.evaluation.zero_cost import PROXIES as ZERO_COST_PROXIES
-from trueshot.evaluation.zero_cost import ZeroCost
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trueshot.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from trueshot.evaluation.accuracy import measure
+    from trueshot.evaluation.costs import CostScore
+    from trueshot.evaluation.expectation import parameter_expectation, score_expectation, single_checkpoint
+    from trueshot.evaluation.one_shot import Metric, OneShot
+    from trueshot.evaluation.parallel import Spread
+    from trueshot.evaluation.protocol import Evaluator
+    from trueshot.evaluation.recalibration import PRESETS, RUNNING, Batch, Recalibration
+    from trueshot.evaluation.trained import FINE_TUNING, FineTuned, StandAlone, Trained, Trial, train_and_measure
+    from trueshot.evaluation.twins import TwinMean
+    from trueshot.evaluation.weights import Weights, WithWeights
+    from trueshot.evaluation.wrappers import Cached, Canonical, Mean, Median, Reporting
+    from trueshot.evaluation.zero_cost import ZERO_COST_PROXIES, ZeroCost
+
 
 __all__ = [
     "FINE_TUNING",
@@ -30,7 +38,9 @@ __all__ = [
     "OneShot",
     "Recalibration",
     "Reporting",
+    "Spread",
     "StandAlone",
+    "Trained",
     "Trial",
     "TwinMean",
     "Weights",
@@ -40,4 +50,23 @@ __all__ = [
     "parameter_expectation",
     "score_expectation",
     "single_checkpoint",
+    "train_and_measure",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "accuracy": ("measure",),
+        "costs": ("CostScore",),
+        "expectation": ("parameter_expectation", "score_expectation", "single_checkpoint"),
+        "one_shot": ("Metric", "OneShot"),
+        "parallel": ("Spread",),
+        "protocol": ("Evaluator",),
+        "recalibration": ("Batch", "PRESETS", "RUNNING", "Recalibration"),
+        "trained": ("FINE_TUNING", "FineTuned", "StandAlone", "Trained", "Trial", "train_and_measure"),
+        "twins": ("TwinMean",),
+        "weights": ("Weights", "WithWeights"),
+        "wrappers": ("Cached", "Canonical", "Mean", "Median", "Reporting"),
+        "zero_cost": ("ZERO_COST_PROXIES", "ZeroCost"),
+    },
+)

@@ -7,23 +7,27 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from trueshot.core.errors import ConfigError
-from trueshot.evaluation.fingerprint import fingerprint
+from trueshot.core.fingerprint import fingerprint
 from trueshot.spaces import Space
+from trueshot.spaces.costs import CostFunctions, standard_costs
 
 
 @final
 class CostScore:
-    """Scores an architecture by its number of parameters or its MAdds: the larger, the better.
+    """Scores an architecture by one of its costs, such as its number of parameters: the larger, the better.
+
+    Args:
+        space: of the architectures.
+        metric: name of the cost.
+        costs: of the space; the standard ones by default.
 
     Raises:
         ConfigError: when there is no such cost.
     """
 
-    def __init__(self, space: Space, metric: str = "params") -> None:
-        if metric not in ("params", "madds"):
-            raise ConfigError(f"'{metric}' is no cost: choose params or madds")
+    def __init__(self, space: Space, metric: str = "params", costs: CostFunctions | None = None) -> None:
         self.space, self.metric = space, metric
+        self._cost = (costs or standard_costs(space))[metric]
 
     @property
     def digest(self) -> str:
@@ -32,6 +36,4 @@ class CostScore:
 
     def __call__(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
         """Count for every architecture."""
-        costs = self.space.cost(archs)
-        counted = costs.params if self.metric == "params" else costs.madds
-        return np.asarray(counted, dtype=np.float64)
+        return np.asarray(self._cost(archs), dtype=np.float64)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from trueshot.evaluation.one_shot import OneShot
 from trueshot.evaluation.weights import Weights, WithWeights, read_weights
 from trueshot.evaluation.wrappers import Mean, Reporting
-from trueshot.training.sgld import mean_parameters
+from trueshot.training.snapshots import mean_parameters
 
 Report = Callable[[int], None]
 

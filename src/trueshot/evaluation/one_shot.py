@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 import torch
@@ -13,14 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trueshot.core.errors import DataError, TrainingError
-from trueshot.evaluation.fingerprint import fingerprint
+from trueshot.core.fingerprint import fingerprint
+from trueshot.evaluation.config import Metric as Metric
 from trueshot.evaluation.modes import evaluating
-from trueshot.evaluation.recalibration import RUNNING, Batch, Recalibration, Statistics
+from trueshot.evaluation.recalibration import RUNNING, Batch, Recalibration, Statistics, arrange, take
 from trueshot.evaluation.sweep import MEMORY, Row, Sweep, widest
 from trueshot.sharing import Supernet
-from trueshot.spaces.skeletons import Stepwise
-
-Metric = Literal["accuracy", "loss"]
+from trueshot.spaces.steps import Stepwise
 
 _VALUES = 8
 """Work is shared where so many values of a node fit in memory."""
@@ -61,8 +60,8 @@ class OneShot:
         if not sum(len(labels) for _, labels in batches):
             raise DataError("there are no validation images to score on: give at least one batch")
         self.supernet, self.recalibration, self.metric, self.precision = supernet, recalibration, metric, precision
-        self.validation = recalibration.arrange(batches)
-        self.calibration = recalibration.take(calibration)
+        self.validation = arrange(recalibration, batches)
+        self.calibration = take(recalibration, calibration)
         self._images = sum(len(labels) for _, labels in batches)
         self._statistics = Statistics(recalibration)
         self._spoils: dict[Hashable, bool] = {}
@@ -144,9 +143,10 @@ class OneShot:
 
     def _alone(self, row: Row) -> list[tuple[Tensor, Tensor]]:
         """Score one architecture batch by batch."""
-        norms = self.supernet.active(row).norms
-        with self._statistics.recalibrated(norms, self.calibration, lambda images: self.supernet(images, row)):
-            return [self._measure(self.supernet(images, row), labels) for images, labels in self.validation]
+        context = self.supernet.context_of(row)
+        norms = self.supernet.active(*context).norms
+        with self._statistics.recalibrated(norms, self.calibration, lambda images: self.supernet(images, *context)):
+            return [self._measure(self.supernet(images, *context), labels) for images, labels in self.validation]
 
     def _measure(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         logits = logits.float()

@@ -8,82 +8,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from trueshot.core.errors import ConfigError, DataError
+from trueshot.core.errors import DataError
+from trueshot.evaluation.config import Recalibration as Recalibration
 
 Batch = tuple[Tensor, Tensor]
 """Images ``(n, channels, side, side)``, normalised, and their labels ``(n,)``, on the device of the supernet."""
 
-Mode = Literal["running", "adapt", "reset", "batch"]
 
+def take(recalibration: Recalibration, source: Iterable[Batch]) -> tuple[Tensor, ...]:
+    """Cut the training images of ``source`` into the batches asked for; a short source is gone through again.
 
-@dataclass(frozen=True, kw_only=True)
-class Recalibration:
-    """Where the BatchNorm statistics of a scored architecture come from.
-
-    Attributes:
-        mode: ``running``: those of the supernet, as trained. ``adapt``: those, after forward passes in training mode
-            with the layers' own momentum. ``reset``: the mean of the statistics of ``batches`` training batches, from
-            nothing. ``batch``: those of each validation batch itself, no training images needed.
-        batches: number of training batches (``adapt`` and ``reset``, at least 1).
-        batch_size: images in each; for ``batch``, the largest number of validation images normalised together. Ignored
-            for ``running``.
+    Raises:
+        DataError: when images are needed and the source has none.
     """
+    if not recalibration.needs_images:
+        return ()
+    pieces: list[Tensor] = []
+    missing = recalibration.batches * recalibration.batch_size
+    while missing > 0:
+        before = missing
+        for images, _ in source:
+            pieces.append(images[:missing])
+            missing -= len(pieces[-1])
+            if missing == 0:
+                break
+        if missing == before:
+            raise DataError(
+                f"recalibration by {recalibration.batches} batches of {recalibration.batch_size} has too few training"
+                " images: give batches that can be gone through again, or choose another mode"
+            )
+    return tuple(torch.cat(pieces).split(recalibration.batch_size))
 
-    mode: Mode = "running"
-    batches: int = 0
-    batch_size: int = 0
 
-    def __post_init__(self) -> None:
-        """Check the values."""
-        if self.needs_images and self.batches < 1:
-            raise ConfigError(f"recalibration mode {self.mode} needs batches of 1 or more, not {self.batches}")
-        if self.mode != "running" and self.batch_size < 2:
-            raise ConfigError(f"recalibration mode {self.mode} needs a batch_size of 2 or more, not {self.batch_size}")
-
-    @property
-    def needs_images(self) -> bool:
-        """Whether training images are needed."""
-        return self.mode in ("adapt", "reset")
-
-    def take(self, source: Iterable[Batch]) -> tuple[Tensor, ...]:
-        """Cut the training images of ``source`` into the batches asked for; a short source is gone through again.
-
-        Raises:
-            DataError: when images are needed and the source has none.
-        """
-        if not self.needs_images:
-            return ()
-        pieces: list[Tensor] = []
-        missing = self.batches * self.batch_size
-        while missing > 0:
-            before = missing
-            for images, _ in source:
-                pieces.append(images[:missing])
-                missing -= len(pieces[-1])
-                if missing == 0:
-                    break
-            if missing == before:
-                raise DataError(
-                    f"recalibration by {self.batches} batches of {self.batch_size} has too few training images: give"
-                    " batches that can be gone through again, or choose another mode"
-                )
-        return tuple(torch.cat(pieces).split(self.batch_size))
-
-    def arrange(self, validation: Sequence[Batch]) -> tuple[Batch, ...]:
-        """Return the validation batches to run: as given, or cut anew where their size matters (``batch``)."""
-        if self.mode != "batch":
-            return tuple(validation)
-        images, labels = (torch.cat(parts) for parts in zip(*validation, strict=True))
-        # Sizes differ by at most one: a small last batch would be normalised by poor statistics.
-        count = max(-(-len(labels) // self.batch_size), 1)
-        return tuple(zip(images.tensor_split(count), labels.tensor_split(count), strict=True))
+def arrange(recalibration: Recalibration, validation: Sequence[Batch]) -> tuple[Batch, ...]:
+    """Return the validation batches to run: as given, or cut anew where their size matters (``batch``)."""
+    if recalibration.mode != "batch":
+        return tuple(validation)
+    images, labels = (torch.cat(parts) for parts in zip(*validation, strict=True))
+    # Sizes differ by at most one: a small last batch would be normalised by poor statistics.
+    count = max(-(-len(labels) // recalibration.batch_size), 1)
+    return tuple(zip(images.tensor_split(count), labels.tensor_split(count), strict=True))
 
 
 RUNNING = Recalibration(mode="running")

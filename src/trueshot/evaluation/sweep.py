@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import NamedTuple, cast, final
+from typing import Any, NamedTuple, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from trueshot.evaluation.modes import evaluating
 from trueshot.evaluation.recalibration import Statistics
 from trueshot.sharing.supernet import IDENTITY, Active, Recognisable, Shared, Supernet
-from trueshot.spaces.skeletons import Stepwise
+from trueshot.spaces.steps import Concatenate, Stepwise, node_values
 
 Row = tuple[int, ...]
 Outputs = list[Tensor | None]
@@ -32,15 +32,20 @@ MEMORY = 1 << 29
 
 
 class _Apply(NamedTuple):
-    """Value of a node: ``module`` applied to the value ``source``, for the architecture ``row`` where it is placed.
+    """Value of a node: ``module`` applied to the value ``source``, under ``context`` where it is placed.
 
     ``function`` tells it from others.
     """
 
     module: nn.Module
     source: int
-    row: Row | None
+    context: tuple[Any, ...] | None
     function: Hashable
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The values that this one is made of."""
+        return (self.source,)
 
 
 class _Add(NamedTuple):
@@ -49,6 +54,19 @@ class _Add(NamedTuple):
     first: int
     second: int
 
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The values that this one is made of."""
+        return self.first, self.second
+
+
+class _Join(NamedTuple):
+    """Value of a node: the channels of others, one after another."""
+
+    sources: tuple[int, ...]
+
+
+_Operation = _Apply | _Add | _Join
 
 _IMAGES = 0
 
@@ -62,35 +80,43 @@ class Plan:
         assert isinstance(supernet.body, Stepwise)
         self._body = supernet.body
         # Asking a protocol takes longer than all the rest of placing a step.
-        self._functions: dict[nn.Module, Callable[[Row], Hashable] | None] = {}
+        self._functions: dict[nn.Module, Callable[..., Hashable] | None] = {}
         self._numbers: dict[Hashable, int] = {}
-        self.operations: list[_Apply | _Add | None] = [None]
+        self.operations: list[_Operation | None] = [None]
 
     def add(self, row: Row) -> int:
         """Return the number of the logits of an architecture."""
         values, target = {0: _IMAGES}, 0
-        for module, source, target, placed in self._body.steps(row):
-            found = self._apply(module, values[source], row if placed else None)
+        context = self.supernet.context_of(row)
+        for step in self._body.steps(*context):
+            if isinstance(step, Concatenate):
+                found = self._join(tuple(values[source] for source in step.sources))
+            else:
+                function = self._function(step.module, row, context) if step.placed else id(step.module)
+                found = self._apply(step.module, values[step.source], context if step.placed else None, function)
+            target = step.target
             values[target] = self._sum(values[target], found) if target in values else found
         return values[target]
 
-    def _apply(self, module: nn.Module, source: int, row: Row | None) -> int:
-        function = id(module) if row is None else self._function(module, row)
+    def _apply(self, module: nn.Module, source: int, context: tuple[Any, ...] | None, function: Hashable) -> int:
         if function == IDENTITY:
             return source
-        return self._number((function, source), _Apply(module, source, row, function))
+        return self._number((function, source), _Apply(module, source, context, function))
 
-    def _function(self, module: nn.Module, row: Row) -> Hashable:
+    def _function(self, module: nn.Module, row: Row, context: tuple[Any, ...]) -> Hashable:
         if module not in self._functions:
             self._functions[module] = module.function if isinstance(module, Recognisable) else None
         function = self._functions[module]
-        return (id(module), row) if function is None else function(row)
+        return (id(module), row) if function is None else function(*context)
 
     def _sum(self, first: int, second: int) -> int:
         # Sums of two are commutative to the last bit; of more they are not associative, so that their order stays.
         return self._number(("+", min(first, second), max(first, second)), _Add(first, second))
 
-    def _number(self, key: Hashable, operation: _Apply | _Add) -> int:
+    def _join(self, sources: tuple[int, ...]) -> int:
+        return sources[0] if len(sources) == 1 else self._number(("|", *sources), _Join(sources))
+
+    def _number(self, key: Hashable, operation: _Operation) -> int:
         number = self._numbers.setdefault(key, len(self.operations))
         if number == len(self.operations):
             self.operations.append(operation)
@@ -102,7 +128,7 @@ class Sweep:
     """Computes logits of architectures, each distinct value once as far as memory allows.
 
     Args:
-        supernet: its body must be :class:`~trueshot.spaces.skeletons.Stepwise`.
+        supernet: its body must be :class:`~trueshot.spaces.steps.Stepwise`.
         calibration: batches by which the statistics of each BatchNorm layer are adapted before it is used.
         validation: batches whose logits are wanted.
         statistics: whose statistics normalise.
@@ -142,22 +168,23 @@ class Sweep:
         kept = memo.take(number)
         if kept is not None:
             return kept
-        operation = memo.plan.operations[number]
-        if isinstance(operation, _Add):
-            first, second = self._value(memo, operation.first), self._value(memo, operation.second)
-            value = _add(first[0], second[0]), _add(first[1], second[1])
+        operation = cast(_Operation, memo.plan.operations[number])
+        sources = [self._value(memo, source) for source in operation.sources]
+        if isinstance(operation, _Apply):
+            value = self._apply(operation, sources[0])
         else:
-            assert operation is not None
-            value = self._apply(operation, self._value(memo, operation.source))
+            combine = _add if isinstance(operation, _Add) else _join
+            # Calibration batches, then validation batches.
+            value = combine(*(part[0] for part in sources)), combine(*(part[1] for part in sources))
         memo.keep(number, value)
         return value
 
     def _apply(self, operation: _Apply, source: Value) -> Value:
-        module, row = operation.module, operation.row
+        module, context = operation.module, operation.context or ()
 
         def run(images: Tensor | None) -> Tensor | None:
             images = self._guarded(operation, cast(Tensor, images))
-            output: Tensor | None = module(images) if row is None else module(images, row)
+            output: Tensor | None = module(images, *context)
             return output
 
         calibrated: Outputs = []
@@ -171,18 +198,18 @@ class Sweep:
 
     def _guarded(self, operation: _Apply, images: Tensor) -> Tensor:
         """Return a copy of ``images`` for a module that writes into its input, which others need as it is."""
-        key, module, row = operation.function, operation.module, operation.row
+        key, module, context = operation.function, operation.module, operation.context or ()
         if key not in self._spoils:
             few, kept = images[:2].clone(), images[:2]
             with evaluating(module):
-                module(few) if row is None else module(few, row)
+                module(few, *context)
             self._spoils[key] = not torch.equal(few, kept)
         return images.clone() if self._spoils[key] else images
 
     def _norms(self, operation: _Apply) -> Sequence[_BatchNorm]:
-        module, row = operation.module, operation.row
-        if row is not None:
-            return cast(Shared, module).active(row).norms
+        module, context = operation.module, operation.context
+        if context is not None and isinstance(module, Shared):
+            return module.active(*context).norms
         if module not in self._fixed:
             self._fixed[module] = Active.of([module]).norms
         return self._fixed[module]
@@ -203,24 +230,20 @@ def planned(supernet: Supernet, rows: Sequence[Row]) -> tuple[Plan, dict[int, li
 
 def widest(supernet: Supernet, row: Row, images: Tensor) -> int:
     """Return the bytes of the largest value of a node for one image."""
-    few, sizes = images[:2], []
-
-    def note(_: nn.Module, __: object, output: Tensor | None) -> None:
-        sizes.append(0 if output is None else output.numel() * output.element_size() // len(few))
-
+    few = images[:2]
     assert isinstance(supernet.body, Stepwise)
-    handles = [step.module.register_forward_hook(note) for step in supernet.body.steps(row)]
-    try:
-        with evaluating(supernet), torch.inference_mode():
-            supernet(few, row)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return max(sizes)
+    with evaluating(supernet), torch.inference_mode():
+        context = supernet.context_of(row)
+        values = node_values(supernet.body.steps(*context), few, context)
+    return max(value.numel() * value.element_size() for node, value in values.items() if node) // len(few)
 
 
 def _add(first: Outputs, second: Outputs) -> Outputs:
     return [a if b is None else b if a is None else a + b for a, b in zip(first, second, strict=True)]
+
+
+def _join(*parts: Outputs) -> Outputs:
+    return [torch.cat(cast(tuple[Tensor, ...], tensors), dim=1) for tensors in zip(*parts, strict=True)]
 
 
 class _Memo:
@@ -233,9 +256,7 @@ class _Memo:
         for number in wanted:
             self._uses[number] += 1
         for number in range(len(plan.operations) - 1, 0, -1):
-            operation = plan.operations[number]
-            needed = operation[:2] if isinstance(operation, _Add) else (cast(_Apply, operation).source,)
-            for other in needed:
+            for other in cast(_Operation, plan.operations[number]).sources:
                 self._uses[other] += 1
 
     def take(self, number: int) -> Value | None:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float64, UInt8
 
 from trueshot.core.errors import DataError
-from trueshot.evaluation.fingerprint import fingerprint
+from trueshot.core.fingerprint import fingerprint
 from trueshot.evaluation.truth import TruthTable
 from trueshot.spaces import Space
 

@@ -1,8 +1,9 @@
-"""Evaluators that train each architecture: from the shared weights, or from scratch."""
+"""Training a network by itself and measuring it; evaluators that do so with each architecture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import final
 
@@ -11,19 +12,79 @@ import torch
 from jaxtyping import Float64, UInt8
 from torch import nn
 
+from trueshot.core.fingerprint import fingerprint
+from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
+from trueshot.core.records import Accuracy
 from trueshot.evaluation.accuracy import measure
-from trueshot.evaluation.fingerprint import fingerprint
 from trueshot.evaluation.one_shot import Metric
 from trueshot.evaluation.recalibration import Batch
 from trueshot.sharing import Supernet
 from trueshot.spaces import Space
-from trueshot.training.loop import Batches, Plan
-from trueshot.training.recipe import Recipe
+from trueshot.training.classification import Loss
+from trueshot.training.config import Recipe
+from trueshot.training.data.batches import Batches
+from trueshot.training.plan import Plan
 from trueshot.training.standalone import build, train_network
+from trueshot.training.task import Row
 
 FINE_TUNING = Recipe(epochs=1, batch_size=512, lr=2.5e-4, final_lr=2.5e-4, momentum=0.0)
 """The fine-tuning of ST-NAS: goes on at the final learning rate of the supernet. How long is not published."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A network after its training, and how it did.
+
+    Attributes:
+        network: ready for use: the average of the weights where the recipe asks for it.
+        epochs: a row for each epoch, as the training loop returns them.
+        steps: optimizer steps taken.
+        accuracies: by name of the images that it was measured on.
+    """
+
+    network: nn.Module
+    epochs: list[Row]
+    steps: int
+    accuracies: dict[str, Accuracy]
+
+    @property
+    def seconds(self) -> float:
+        """Time of the training, over all resumes."""
+        return float(self.epochs[-1]["seconds"])
+
+
+def train_and_measure(
+    network: nn.Module,
+    batches: Batches,
+    recipe: Recipe,
+    streams: Streams,
+    *,
+    plan: Plan,
+    classes: int,
+    measured: Mapping[str, Iterable[Batch]],
+    loss: Loss | None = None,
+    observer: Observer = SILENT,
+) -> Trained:
+    """Train a network by itself, going on from the plan's checkpoint, and measure it.
+
+    Args:
+        network: with its initial weights; trained in place.
+        batches: its training images.
+        recipe: how to train.
+        streams: source of dropout's draws.
+        plan: for how many steps, and what to keep. Whoever records the result removes the checkpoint after that.
+        classes: number of classes.
+        measured: images to measure on, by name.
+        loss: by default cross-entropy with the recipe's label smoothing.
+        observer: told of the progress.
+
+    Raises:
+        TrainingError: when loss or logits are not finite.
+    """
+    trained, epochs = train_network(network, batches, recipe, streams, plan=plan, loss=loss, observer=observer)
+    accuracies = {name: measure(trained, images, classes) for name, images in measured.items()}
+    return Trained(network=trained, epochs=epochs, steps=plan.steps, accuracies=accuracies)
 
 
 @final
@@ -64,9 +125,16 @@ class Trial:
     def score(self, row: UInt8[np.ndarray, " decisions"], classes: int, make: Callable[[Streams], nn.Module]) -> float:
         """Train and score the network that ``make`` returns for ``row``."""
         streams = self.streams.child("trial", *map(int, row))
-        plan = Plan(phase="network", steps=self.steps)
-        network, _ = train_network(make(streams), self.train, self.recipe, streams, plan=plan)
-        result = measure(network, self.validation, classes)
+        trained = train_and_measure(
+            make(streams),
+            self.train,
+            self.recipe,
+            streams,
+            plan=Plan(phase="network", steps=self.steps),
+            classes=classes,
+            measured={"validation": self.validation},
+        )
+        result = trained.accuracies["validation"]
         return result.top1 if self.metric == "accuracy" else -result.loss
 
 

@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from trueshot.evaluation.fingerprint import fingerprint
+from trueshot.core.fingerprint import fingerprint
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.spaces import Space
 from trueshot.spaces.canonical.classes import every, positions

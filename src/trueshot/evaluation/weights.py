@@ -16,8 +16,8 @@ from torch import Tensor
 from trueshot.core.errors import CheckpointError
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.sharing import Supernet
-from trueshot.sharing.split import recall, split_state
-from trueshot.training.sgld import load_snapshot
+from trueshot.sharing.splitting import recall, split_state
+from trueshot.training.snapshots import load_snapshot
 
 Weights = Mapping[str, Tensor] | Path
 """The state of a supernet, or the file of a snapshot; a file is read whenever it is needed and never kept."""

@@ -11,7 +11,7 @@ from jaxtyping import Float64, UInt8
 
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.errors import ConfigError
-from trueshot.evaluation.fingerprint import fingerprint
+from trueshot.core.fingerprint import fingerprint
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.spaces import Space
 

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from trueshot.core.errors import ConfigError, DataError, TrainingError
+from trueshot.core.fingerprint import fingerprint
 from trueshot.core.random import Streams
-from trueshot.evaluation.fingerprint import fingerprint
 from trueshot.evaluation.recalibration import Batch
 from trueshot.spaces import Space
 from trueshot.training.standalone import build
@@ -104,7 +104,7 @@ def naswot(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     return float(torch.linalg.eigvalsh(kernel.cpu()).clamp(min=_FLOOR).log().sum())
 
 
-PROXIES: Mapping[str, Proxy] = MappingProxyType(
+ZERO_COST_PROXIES: Mapping[str, Proxy] = MappingProxyType(
     {"synflow": synflow, "jacob_cov": jacob_cov, "naswot": naswot, "grad_norm": grad_norm, "snip": snip}
 )
 """All proxies by name."""
@@ -116,7 +116,7 @@ class ZeroCost:
 
     Args:
         space: builds the networks; they are in training mode.
-        proxy: a name of :data:`PROXIES`.
+        proxy: a name of :data:`ZERO_COST_PROXIES`.
         batch: normalised training images and their labels.
         streams: source of the initial weights (and of dropout); the mean over seeds is
             :class:`~trueshot.evaluation.Mean` of several.
@@ -127,8 +127,8 @@ class ZeroCost:
     """
 
     def __init__(self, space: Space, proxy: str, batch: Batch, streams: Streams) -> None:
-        if proxy not in PROXIES:
-            raise ConfigError(f"'{proxy}' is no zero-cost proxy: choose one of {', '.join(PROXIES)}")
+        if proxy not in ZERO_COST_PROXIES:
+            raise ConfigError(f"'{proxy}' is no zero-cost proxy: choose one of {', '.join(ZERO_COST_PROXIES)}")
         if len(batch[1]) < 2:
             raise DataError(f"zero-cost proxies need a batch of two images or more, not {len(batch[1])}")
         self.space, self.proxy, self.batch, self.streams = space, proxy, batch, streams
@@ -152,7 +152,7 @@ class ZeroCost:
         images, labels = self.batch
         network = build(partial(self.space.network, row), streams, images.device).train()
         with streams.forked("dropout"):
-            score = PROXIES[self.proxy](network, images, labels)
+            score = ZERO_COST_PROXIES[self.proxy](network, images, labels)
         if not np.isfinite(score):
             raise TrainingError(f"{self.proxy} of architecture {self.space.format(row)} is {score}: it overflows")
         return score
