@@ -23,7 +23,7 @@ def test_ties_go_to_the_cheaper_then_the_earlier():
 def test_a_repeated_row_is_one_architecture():
     archs, scores, costs = rows(7, 7, 8), np.array([2.0, 2.0, 1.0]), np.array([5, 5, 6])
     assert best_under([9, 9], archs, scores, costs) == (0, 2)
-    assert front(archs, scores, costs).tolist() == [0]
+    assert front(archs, scores, {"madds": costs}).tolist() == [0]
 
 
 @settings(max_examples=60, deadline=None)
@@ -44,4 +44,18 @@ def test_against_the_definition(points, budgets):
             for j in range(len(points))
         )
     ]
-    assert front(archs, scores, costs).tolist() == sorted(expected, key=lambda i: (costs[i], i))
+    assert front(archs, scores, {"madds": costs}).tolist() == sorted(expected, key=lambda i: (costs[i], i))
+
+
+def test_the_front_of_many_costs():
+    rng = np.random.default_rng(0)
+    archs = np.arange(200, dtype=np.uint8)[:, None]
+    scores, costs = rng.normal(size=200), {"size": rng.integers(0, 9, 200), "latency": rng.random(200)}
+    points = np.stack([costs["size"], costs["latency"], -scores], axis=1)
+    expected = [i for i, p in enumerate(points) if not any((q <= p).all() and (q < p).any() for q in points)]
+    assert front(archs, scores, costs).tolist() == sorted(expected, key=lambda i: (costs["size"][i], i))
+
+
+def test_budgets_of_a_cost_with_fractions():
+    scores, latency = np.array([1.0, 5.0, 3.0]), np.array([0.5, 4.2, 4.1])
+    assert best_under([4.1, 0.4, 9.9], rows(0, 1, 2), scores, latency) == (2, None, 1)

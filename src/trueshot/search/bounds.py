@@ -1,107 +1,116 @@
-"""Hard bounds on the cost of architectures."""
+"""Hard bounds on the costs of architectures."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Literal
+import math
+from collections.abc import Iterator, Mapping
+from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool
 
 from trueshot.core.errors import BudgetError
 from trueshot.core.units import format_count
-from trueshot.spaces import Space
-from trueshot.spaces.counting import Costs
+from trueshot.search.extremes import extremes
+from trueshot.spaces.costs import CostFunctions, Costs
 
-Objective = Literal["madds", "params"]
-"""A cost to minimise: multiply-adds of one image, or parameters."""
-
-OBJECTIVES: tuple[Objective, ...] = ("madds", "params")
-_NO_MAXIMUM = np.iinfo(np.int64).max
+Number = int | float
 
 
-def option_costs(space: Space, objective: Objective) -> tuple[int, list[Int64[np.ndarray, " _"]]]:
-    """Return the cost outside the decisions, and for each decision the cost of every option."""
-    table = space.cost_table
-    fixed, costs = (table.fixed_madds, table.madds) if objective == "madds" else (table.fixed_params, table.params)
-    return fixed, [row[:options] for row, options in zip(costs, space.options.tolist(), strict=True)]
+@final
+class Bounds(Mapping[str, tuple[Number | None, Number | None]]):
+    """The least and the most that an architecture may cost, by the name of the cost; both inclusive.
 
+    Args:
+        limits: for each cost the least and the most, ``None`` for no bound.
 
-def cheapest(space: Space, objective: Objective = "madds") -> UInt8[np.ndarray, " decisions"]:
-    """Return the architecture of least cost; of equal options the first."""
-    return np.array([row.argmin() for row in option_costs(space, objective)[1]], dtype=np.uint8)
-
-
-def dearest(space: Space, objective: Objective = "madds") -> UInt8[np.ndarray, " decisions"]:
-    """Return the architecture of highest cost; of equal options the first."""
-    return np.array([row.argmax() for row in option_costs(space, objective)[1]], dtype=np.uint8)
-
-
-def cost_range(space: Space, objective: Objective) -> tuple[int, int]:
-    """Return the costs of the cheapest and of the dearest architecture."""
-    fixed, options = option_costs(space, objective)
-    return fixed + sum(int(row.min()) for row in options), fixed + sum(int(row.max()) for row in options)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """What an architecture may cost, inclusive; ``None`` is no bound.
-
-    Attributes:
-        max_madds: most multiply-adds of one image; ``min_madds`` the fewest.
-        max_params: most parameters; ``min_params`` the fewest.
+    Raises:
+        BudgetError: when a least is above its most, or a bound is not a number.
     """
 
-    max_madds: int | None = None
-    min_madds: int | None = None
-    max_params: int | None = None
-    min_params: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check that each least is at most its most."""
-        for objective, least, most in zip(OBJECTIVES, self.low.tolist(), self.high.tolist(), strict=True):
-            if least > most:
+    def __init__(self, limits: Mapping[str, tuple[Number | None, Number | None]] | None = None) -> None:
+        self._limits = {name: pair for name, pair in (limits or {}).items() if pair != (None, None)}
+        for name, (least, most) in self._limits.items():
+            if any(bound is not None and math.isnan(bound) for bound in (least, most)):
+                raise BudgetError(f"a bound on {name} is not a number: give one")
+            if least is not None and most is not None and least > most:
                 raise BudgetError(
-                    f"min_{objective} {format_count(least)} is above max_{objective} {format_count(most)}: swap them"
+                    f"min_{name} {format_count(least)} is above max_{name} {format_count(most)}: swap them"
                 )
 
-    @property
-    def low(self) -> Int64[np.ndarray, " 2"]:
-        """Least MAdds and parameters, 0 without a bound."""
-        return np.array([self.min_madds or 0, self.min_params or 0], dtype=np.int64)
+    @classmethod
+    def of(
+        cls,
+        *,
+        least: Mapping[str, Number] | None = None,
+        most: Mapping[str, Number] | None = None,
+        **named: Number | None,
+    ) -> Bounds:
+        """Return bounds from all that is least and all that is most, or from ``max_NAME=`` and ``min_NAME=``."""
+        low, high = dict(least or {}), dict(most or {})
+        for key, value in named.items():
+            side, _, name = key.partition("_")
+            if side not in ("max", "min") or not name:
+                raise TypeError(f"name a bound max_NAME or min_NAME, not {key}")
+            if value is not None:
+                (high if side == "max" else low)[name] = value
+        return cls({name: (low.get(name), high.get(name)) for name in dict.fromkeys([*high, *low])})
 
-    @property
-    def high(self) -> Int64[np.ndarray, " 2"]:
-        """Most MAdds and parameters, the largest integer without a bound."""
-        given = (self.max_madds, self.max_params)
-        return np.array([_NO_MAXIMUM if most is None else most for most in given], dtype=np.int64)
+    def __getitem__(self, name: str) -> tuple[Number | None, Number | None]:
+        return self._limits[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._limits)
+
+    def __len__(self) -> int:
+        return len(self._limits)
 
     def __str__(self) -> str:
-        named = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
+        sides = {"max": 1, "min": 0}
+        named = [(f"{side}_{name}", pair[at]) for name, pair in self.items() for side, at in sides.items()]
         return ", ".join(f"{name} {format_count(value)}" for name, value in named if value is not None) or "no bounds"
 
+    def __repr__(self) -> str:
+        return f"Bounds({self._limits})"
+
+    def range_of(self, name: str) -> tuple[float, float]:
+        """Return the least and the most of a cost, infinite where it is not bounded."""
+        least, most = self.get(name, (None, None))
+        return -math.inf if least is None else least, math.inf if most is None else most
+
     def contains(self, costs: Costs) -> Bool[np.ndarray, " n"]:
-        """Return which architectures of a batch lie inside."""
-        both = np.stack([costs.madds, costs.params], axis=1)
-        inside: np.ndarray = np.logical_and.reduce((both >= self.low) & (both <= self.high), axis=1)
+        """Return which architectures of a batch lie inside, given at least the costs that are bounded."""
+        inside: np.ndarray = np.ones(len(next(iter(costs.values()))), dtype=bool)
+        for name in self:
+            low, high = self.range_of(name)
+            inside &= (costs[name] >= low) & (costs[name] <= high)
         return inside
 
-    def check(self, space: Space) -> None:
-        """Check each bound against the cheapest and the dearest architecture.
+    def check(self, costs: CostFunctions) -> None:
+        """Check each bound against the cheapest and the most expensive architecture.
+
+        The range of an additive cost is exact; that of another is what a search found, and is said to be so.
 
         Raises:
-            BudgetError: with the range that holds, when a maximum is below the cheapest or above the dearest
-                architecture, or a minimum above the dearest.
+            BudgetError: with the range that holds, when a most is below the cheapest or above the most expensive
+                architecture, or a least above the most expensive.
+            ConfigError: when the space has no cost of a bound's name.
         """
-        for objective in OBJECTIVES:
-            least, most = cost_range(space, objective)
-            what = "MAdds" if objective == "madds" else "parameters"
-            valid = f"choose {least} to {most} {what} ({format_count(least)} to {format_count(most)})"
-            for name in (f"max_{objective}", f"min_{objective}"):
-                bound = getattr(self, name)
-                if bound is None:
-                    continue
-                if name.startswith("max") and bound < least:
-                    raise BudgetError(f"{name} {bound} is below the cheapest architecture of {space.name}: {valid}")
-                if bound > most:
-                    raise BudgetError(f"{name} {bound} is above the dearest architecture of {space.name}: {valid}")
+        for name, (least, most) in self.items():
+            reach = extremes(costs, name)
+            for bound, side in ((most, "max"), (least, "min")):
+                if bound is not None and side == "max" and bound < reach.low:
+                    raise self._unreachable(costs, f"max_{name}", bound, "below the cheapest")
+                if bound is not None and bound > reach.high:
+                    raise self._unreachable(costs, f"{side}_{name}", bound, "above the most expensive")
+
+    @staticmethod
+    def _unreachable(costs: CostFunctions, key: str, bound: Number, where: str) -> BudgetError:
+        name = key[4:]
+        reach, unit = extremes(costs, name), costs[name].unit
+        low, high = costs.format(name, reach.low), costs.format(name, reach.high)
+        found, about = ("", "") if reach.exact else (" found", "about ")
+        return BudgetError(
+            f"{key} {bound} is {where} architecture{found} of {costs.space.name}: choose {about}{reach.low} to"
+            f" {reach.high} {unit} ({low} to {high})"
+        )

@@ -7,35 +7,41 @@ import functools
 from collections.abc import Collection
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Float64, UInt8
 
 from trueshot.core.cache import row_keys
 from trueshot.core.errors import BudgetError
 from trueshot.sampling import Sampler
-from trueshot.search.bounds import OBJECTIVES, Bounds, cost_range, option_costs
-from trueshot.spaces import Space
+from trueshot.search.bounds import Bounds
+from trueshot.search.extremes import cost_range
+from trueshot.search.moves import change_one_gene, valid_rows
+from trueshot.search.tables import Tables
+from trueshot.spaces.costs import CostFunctions
 
-_LISTED = 20_000
-_DRAWS = 512
+_DRAWS, _TRIED = 512, 64
+"""Architectures drawn at a time for rejection: by tables of costs, and where each cost may take its time."""
+
 _ROUNDS = 8
 _HOPELESS = 0.01
 _REPAIRS = 10
+_MOVES = 8
+"""Changes for each gene that a repair by trial tries outside the bounds; inside, it tries one for each gene."""
 
 Rows = UInt8[np.ndarray, "_ decisions"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Feasible:
-    """Draws new architectures of a space that lie inside bounds.
+    """Draws new architectures of a space that lie inside bounds on any of its costs.
 
-    First by rejection from the sampler. Where it hardly ever meets the bounds, its architectures are repaired: while
-    one is too dear, a gene (the dearer, the likelier) falls to a cheaper option; while too cheap, one rises. Each
-    repair aims at a cost of its own between the bounds, so that repaired architectures spread over the costs rather
-    than crowd below the maximum. Where the bounds leave no more than 20,000 architectures, these are listed, and a
-    draw misses none of them.
+    First by rejection from the sampler. Where it hardly ever meets the bounds, its architectures are repaired, each
+    towards a cost of its own between the bounds, so that repaired architectures spread over the costs rather than crowd
+    below the maximum. Where all costs that are bounded are sums over the decisions, repairs read the tables of their
+    summands, and no more than 20,000 architectures inside are listed, so that a draw misses none of them. Under any
+    other bound, random changes of one gene are kept while they bring the costs no farther from their aim.
 
     Attributes:
-        space: what to draw from.
+        costs: of the space to draw from.
         bounds: which costs are allowed.
         sampler: the distribution to draw from before rejection and repair.
 
@@ -43,13 +49,13 @@ class Feasible:
         BudgetError: for bounds that :meth:`Bounds.check` refuses.
     """
 
-    space: Space
+    costs: CostFunctions
     bounds: Bounds
     sampler: Sampler
 
     def __post_init__(self) -> None:
         """Check the bounds."""
-        self.bounds.check(self.space)
+        self.bounds.check(self.costs)
 
     def draw(self, n: int, rng: np.random.Generator, known: Collection[bytes] = frozenset()) -> Rows:
         """Draw up to ``n`` distinct architectures that are not among the ``known`` rows; fewer when no more are found.
@@ -57,10 +63,10 @@ class Feasible:
         Raises:
             BudgetError: when nothing is known yet and the bounds leave no architecture.
         """
-        listed = self._listed
+        space, listed = self.costs.space, self._listed
         if listed is not None:
             if not len(listed):
-                raise BudgetError(f"no architecture of {self.space.name} meets {self.bounds} together: widen a bound")
+                raise BudgetError(f"no architecture of {space.name} meets {self.bounds} together: widen a bound")
             fresh = listed[[key not in known for key in row_keys(listed)]]
             if len(fresh) <= n:
                 return rng.permutation(fresh)
@@ -74,39 +80,48 @@ class Feasible:
                     break
                 self._keep(found, n, self.repair(self.sampler.sample(2 * n, rng), rng), known)
         if not found and not len(known):
-            raise BudgetError(f"found no architecture of {self.space.name} that meets {self.bounds}: widen a bound")
-        return np.array(list(found.values()), dtype=np.uint8).reshape(-1, len(self.space.decisions))
+            raise BudgetError(f"found no architecture of {space.name} that meets {self.bounds}: widen a bound")
+        return np.array(list(found.values()), dtype=np.uint8).reshape(-1, len(space.decisions))
 
     def inside(self, archs: Rows) -> Bool[np.ndarray, " _"]:
-        """Return which architectures lie inside the bounds."""
-        return self.bounds.contains(self.space.cost(archs))
+        """Return which rows are architectures of the space and lie inside the bounds."""
+        inside = valid_rows(self.costs.space, archs)
+        if len(self.bounds) and inside.any():
+            inside[inside] = self.bounds.contains(self._bounded(archs[inside]))
+        return inside
 
-    def repair(self, archs: Rows, rng: np.random.Generator) -> Rows:
-        """Change genes until the architectures lie inside the bounds; return those where that succeeded."""
-        costs, low, high = self._tables, self.bounds.low, self.bounds.high
-        floor, ceiling = np.array([cost_range(self.space, objective) for objective in OBJECTIVES]).T
-        low, high = np.maximum(low, floor), np.minimum(high, ceiling)
-        aim = low + (rng.random((len(archs), 2)) * (high - low)).astype(np.int64)
-        aim[:, high == ceiling] = ceiling[high == ceiling]
-        archs, genes = archs.copy(), np.arange(archs.shape[1])
-        fixed = np.array([option_costs(self.space, objective)[0] for objective in OBJECTIVES])
-        for _ in range(8 * archs.shape[1]):
-            each = costs[:, genes, archs].astype(np.int64)
-            total = each.sum(axis=2).T + fixed
-            wrong = np.concatenate([total > aim, total < low], axis=1)
-            rows = np.flatnonzero(wrong.any(axis=1))
-            if not len(rows):
-                break
-            kind = wrong[rows].argmax(axis=1)
-            _step(archs, rows, costs[kind % 2], np.where(kind < 2, 1, -1), rng)
-        repaired: Rows = archs[self.inside(archs)]
+    def repair(self, archs: Rows, rng: np.random.Generator, *, spread: bool = True) -> Rows:
+        """Change genes until the architectures lie inside the bounds; return those where that succeeded.
+
+        Args:
+            archs: valid architectures.
+            rng: of all draws.
+            spread: whether each aims at a cost of its own between the bounds; else it changes no more than it must.
+        """
+        tables = self._tables
+        changed = self._climb(archs, rng, spread) if tables is None else tables.repair(archs, rng, spread=spread)
+        repaired: Rows = changed[self.inside(changed)]
         return repaired
+
+    @functools.cached_property
+    def _bounded(self) -> CostFunctions:
+        return self.costs.only(list(self.bounds))
+
+    @functools.cached_property
+    def _tables(self) -> Tables | None:
+        return Tables.under(self.costs, self.bounds)
+
+    @functools.cached_property
+    def _listed(self) -> Rows | None:
+        rows = None if self._tables is None else self._tables.listed()
+        return None if rows is None else rows[self.inside(rows)]
 
     def _reject(
         self, found: dict[bytes, np.ndarray], n: int, rng: np.random.Generator, known: Collection[bytes]
     ) -> None:
+        size = max(_TRIED if self._tables is None else _DRAWS, n)
         for _ in range(_ROUNDS):
-            drawn = self.sampler.sample(max(_DRAWS, n), rng)
+            drawn = self.sampler.sample(size, rng)
             inside = self.inside(drawn)
             self._keep(found, n, drawn[inside], known)
             if len(found) >= n or inside.mean() < _HOPELESS:
@@ -118,57 +133,37 @@ class Feasible:
             if len(found) < n and key not in known:
                 found.setdefault(key, row)
 
-    @functools.cached_property
-    def _tables(self) -> Int64[np.ndarray, "2 decisions options"]:
-        """Cost of every option by objective; -1 beyond the last option."""
-        filled = np.full((2, len(self.space.options), int(self.space.options.max())), -1, dtype=np.int64)
-        for index, objective in enumerate(OBJECTIVES):
-            for gene, row in enumerate(option_costs(self.space, objective)[1]):
-                filled[index, gene, : len(row)] = row
-        return filled
+    def _climb(self, archs: Rows, rng: np.random.Generator, spread: bool) -> Rows:
+        """Repair by trial: change one gene of every row at a time, and keep what is valid and no farther off.
 
-    @functools.cached_property
-    def _listed(self) -> Rows | None:
-        """All architectures inside the bounds, or ``None`` when they are more than the limit.
-
-        Genes are decided one after another, all partial rows at once; a partial row stays while its cheapest and
-        dearest completions leave the bounds within reach, the genes of the widest range of cost first.
+        A row that has entered the bounds never leaves them on its way to its aim.
         """
-        costs = [np.array(pair) for pair in zip(*(option_costs(self.space, o)[1] for o in OBJECTIVES), strict=True)]
-        fixed = np.array([option_costs(self.space, objective)[0] for objective in OBJECTIVES])
-        order = np.argsort([-float(np.ptp(pair, axis=1).max()) for pair in costs], kind="stable")
-        rows = np.zeros((1, len(costs)), dtype=np.uint8)
-        totals = fixed[None] + 0
-        for position, gene in enumerate(order):
-            options = costs[gene].shape[1]
-            rows = np.repeat(rows, options, axis=0)
-            rows[:, gene] = np.tile(np.arange(options), len(totals))
-            totals = (totals[:, None] + costs[gene].T[None]).reshape(-1, 2)
-            rest = [costs[other] for other in order[position + 1 :]]
-            least = np.array([sum(pair[k].min() for pair in rest) for k in range(2)])
-            most = np.array([sum(pair[k].max() for pair in rest) for k in range(2)])
-            within = ((totals + least <= self.bounds.high) & (totals + most >= self.bounds.low)).all(axis=1)
-            rows, totals = rows[within], totals[within]
-            if len(rows) > _LISTED:
-                return None
-        return rows
+        space, archs = self.costs.space, archs.copy()
+        reach = np.array([cost_range(self.costs, name) for name in self._bounded.names], dtype=np.float64)
+        limits = np.array([self.bounds.range_of(name) for name in self._bounded.names])
+        low, high = np.maximum(limits[:, 0], reach[:, 0]), np.minimum(limits[:, 1], reach[:, 1])
+        width = np.maximum(reach[:, 1] - reach[:, 0], np.finfo(np.float64).tiny)
+        shape = (len(archs), len(low))
+        aim = low + (rng.random(shape) if spread else np.ones(shape)) * (high - low)
+        aim[:, high == reach[:, 1]] = high[high == reach[:, 1]]
 
+        def distance(rows: Rows, aim: Float64[np.ndarray, "rows costs"]) -> Float64[np.ndarray, "rows 2"]:
+            """Return how far each row is outside the bounds, then how far above its aim, in shares of the range."""
+            costs = np.stack([*self._bounded(rows).values()], axis=1)
+            outside = np.maximum(np.maximum(costs - limits[:, 1], limits[:, 0] - costs), 0.0) / width
+            above = np.maximum(np.maximum(costs - aim, low - costs), 0.0) / width
+            return np.stack([outside.sum(axis=1), above.sum(axis=1)], axis=1)
 
-def _step(
-    archs: Rows,
-    rows: Int64[np.ndarray, " bad"],
-    costs: Int64[np.ndarray, "bad decisions options"],
-    sign: Int64[np.ndarray, " bad"],
-    rng: np.random.Generator,
-) -> None:
-    """Change one gene of each row in place to an option that is cheaper (sign 1) or dearer (sign -1)."""
-    exists = costs >= 0
-    signed = np.where(exists, costs * sign[:, None, None], np.iinfo(np.int64).max)
-    current = np.take_along_axis(signed, archs[rows].astype(np.int64)[:, :, None], axis=2)[:, :, 0]
-    excess = (current - signed.min(axis=2)).cumsum(axis=1)
-    pick = rng.random(len(rows)) * excess[:, -1]
-    gene = np.minimum((excess <= pick[:, None]).sum(axis=1), archs.shape[1] - 1)
-    at = np.arange(len(rows))
-    better = signed[at, gene] < current[at, gene][:, None]
-    choice = np.where(better, rng.random(better.shape), -1.0).argmax(axis=1)
-    archs[rows, gene] = np.where(better.any(axis=1), choice, archs[rows, gene])
+        now, left = distance(archs, aim), np.full(len(archs), _MOVES * archs.shape[1])
+        while True:
+            left = np.where(now[:, 0] == 0, np.minimum(left, archs.shape[1]), left) - 1
+            open_rows = np.flatnonzero(now.any(axis=1) & (left >= 0))
+            if not len(open_rows):
+                break
+            tried = change_one_gene(archs[open_rows], space.options, rng)
+            valid = valid_rows(space, tried)
+            rows, tried = open_rows[valid], tried[valid]
+            then = distance(tried, aim[rows])
+            better = (then[:, 0] < now[rows, 0]) | ((then[:, 0] == now[rows, 0]) & (then[:, 1] <= now[rows, 1]))
+            archs[rows[better]], now[rows[better]] = tried[better], then[better]
+        return archs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
 from typing import Any, final
 
@@ -20,68 +19,41 @@ from pymoo.core.termination import NoTermination
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from trueshot.core.cache import row_keys
-from trueshot.core.errors import ConfigError
 from trueshot.core.random import Streams
 from trueshot.sampling import Sampler, Uniform
-from trueshot.search.bounds import OBJECTIVES, Bounds, Objective
+from trueshot.search.bounds import Bounds
+from trueshot.search.config import NSGA2Config
 from trueshot.search.feasible import Feasible
+from trueshot.search.ledger import Ledger
+from trueshot.search.moves import change_one_gene
 from trueshot.spaces import Space
+from trueshot.spaces.costs import CostFunctions, standard_costs
 
 Rows = UInt8[np.ndarray, "_ decisions"]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NSGA2Config:
-    """The size of the evolution; the default is the paper's, 22 generations of 45, 990 evaluations.
-
-    Attributes:
-        population: architectures in a generation and among the survivors.
-        generations: including the random first one.
-        objective: the cost to minimise beside maximising the score.
-        redraws: how often children that are known or out of bounds are drawn anew before random architectures take
-            their places.
-    """
-
-    population: int = 45
-    generations: int = 22
-    objective: Objective = "madds"
-    redraws: int = 25
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        if self.population < 2 or self.generations < 1 or self.redraws < 1:
-            raise ConfigError(
-                f"evolution needs a population of 2 or more, a generation and a redraw, not {self.population},"
-                f" {self.generations} and {self.redraws}"
-            )
-        if self.objective not in OBJECTIVES:
-            raise ConfigError(f"objective '{self.objective}' is no cost: choose one of {', '.join(OBJECTIVES)}")
-
-    @property
-    def evaluations(self) -> int:
-        """Evaluations of a whole search."""
-        return self.population * self.generations
-
-
 @final
 class NSGA2:
-    """Minimise a cost and maximise the score inside hard bounds.
+    """Minimise any number of costs and maximise the score inside hard bounds.
 
     The first generation is random, each later one children: binary tournaments by rank, then crowding, pick parents;
     single-point crossover gives one child (genes 1 to p of the first parent, the rest of the second); one random gene
     of it changes to another option; and it is drawn anew when it is out of bounds or was asked for before. Survivors
     are picked by non-dominated sorting and crowding distance. When the bounds leave no new architecture, generations
-    shrink and the search ends early.
+    shrink and the search ends early. A generation waits until all of the one before were told. When a score is
+    replaced, the parents of the next generation are picked anew, from all that was evaluated.
 
     Args:
         space: what to search.
-        config: population, generations, objective.
-        bounds: hard bounds on the cost.
+        config: population, generations, what to minimise.
+        costs: of the space, with all that are bounded or minimised; the standard ones by default.
+        bounds: hard bounds on them.
         seed: of all random numbers; the search is a function of it and of the scores.
         sampler: distribution of the first generation before the bounds; uniform by default.
 
     Raises:
         BudgetError: when no architecture meets the bounds.
+        ConfigError: when the space has no cost of a name.
     """
 
     def __init__(
@@ -89,25 +61,29 @@ class NSGA2:
         space: Space,
         *,
         config: NSGA2Config | None = None,
+        costs: CostFunctions | None = None,
         bounds: Bounds | None = None,
         seed: int,
         sampler: Sampler | None = None,
     ) -> None:
-        self.space = space
         self.config = config or NSGA2Config()
-        self._feasible = Feasible(space=space, bounds=bounds or Bounds(), sampler=sampler or Uniform(space))
+        costs = costs or standard_costs(space)
+        self._objectives = costs.only(self.config.minimise)
+        self._feasible = Feasible(costs=costs, bounds=bounds or Bounds(), sampler=sampler or Uniform(space))
         self._streams = Streams(seed).child("nsga2")
+        self._ledger = Ledger(len(space.decisions))
         self._generation = 0
-        self._finished = False
-        self._known: set[bytes] = set()
-        self._asked: Any = None
+        self._replaced = False
         first = self._feasible.draw(self.config.population, self._streams.numpy("first"))
-        admissible = _Admissible(self._known, self._feasible)
-        self._algorithm = _algorithm(space, self.config, first, admissible, self._streams.key("pymoo"))
+        admissible = _Admissible(self._ledger.keys, self._feasible)
+        self._algorithm = _algorithm(space.options, self.config, first, admissible, self._streams.key("pymoo"))
+        self._current: Any = None
+        self._given = 0
+        self._finished = False
 
     @property
     def finished(self) -> bool:
-        """Whether all generations are done, or no new architecture is left inside the bounds."""
+        """Whether all generations were told, or no new architecture is left inside the bounds."""
         return self._finished
 
     @property
@@ -116,51 +92,66 @@ class NSGA2:
         survivors = self._algorithm.pop
         return self._empty() if survivors is None or not len(survivors) else _rows(survivors)
 
-    def ask(self) -> Rows:
-        """Return the next generation, the same until it is told."""
-        if self._finished:
-            return self._empty()
-        if self._asked is None:
-            proposed = self._propose()
-            if not len(proposed):
-                self._finished = True
-                return self._empty()
-            self._asked = proposed
-            self._known.update(row_keys(_rows(proposed)))
-        return _rows(self._asked)
+    def ask(self, n: int) -> Rows:
+        """Return up to ``n`` further architectures of the generation; none while it waits for their scores."""
+        if self._current is None and not self._finished:
+            self._current, self._given = self._propose(), 0
+            self._finished = not len(self._current)
+        asked = self._empty() if self._finished else _rows(self._current)[self._given : self._given + n]
+        self._given += len(asked)
+        return self._ledger.ask(asked)
 
     def tell(self, archs: UInt8[np.ndarray, "n decisions"], scores: Float64[np.ndarray, " n"]) -> None:
-        """Take the scores of the generation asked for.
+        """Take scores of architectures that were asked for; all of a generation make the next.
 
         Raises:
-            ValueError: when the architectures are not those asked for, or a score is not finite.
+            ValueError: when an architecture was not asked for, or a score is not finite.
         """
-        if self._asked is None or not np.array_equal(archs, self.ask()):
-            raise ValueError("tell the architectures that were asked for, in their order")
-        if not np.isfinite(scores).all():
-            raise ValueError("scores must be finite")
-        costs = self.space.cost(archs)
-        cost = costs.madds if self.config.objective == "madds" else costs.params
-        self._asked.set("F", np.stack([cost.astype(np.float64), -scores], axis=1))
-        self._algorithm.tell(infills=self._asked)
-        self._asked = None
+        replaced = self._ledger.tell(archs, scores)
+        current = set() if self._current is None else set(row_keys(_rows(self._current)))
+        self._replaced |= bool(replaced - current)
+        if self._current is None or self._given < len(self._current) or self._ledger.waiting:
+            return
+        self._current.set("F", self._values(_rows(self._current)))
+        self._algorithm.tell(infills=self._current)
+        self._current = None
         self._generation += 1
         self._finished = self._generation >= self.config.generations
 
+    def _values(self, archs: Rows) -> Float64[np.ndarray, "n objectives"]:
+        """Return what is minimised: the costs, then the negated score."""
+        costs = self._objectives(archs)
+        columns = [costs[name].astype(np.float64) for name in self.config.minimise]
+        return np.stack([*columns, -self._ledger.scores(archs)], axis=1)
+
+    def _select_anew(self) -> None:
+        """Pick the survivors from all that was evaluated, by its latest scores."""
+        archs = self._ledger.told()
+        everyone = Population.new(X=archs.astype(np.int64), F=self._values(archs))
+        self._algorithm.pop = self._algorithm.survival.do(
+            self._algorithm.problem,
+            everyone,
+            n_survive=min(self.config.population, len(everyone)),
+            random_state=self._streams.numpy("anew", self._generation),
+        )
+        self._replaced = False
+
     def _propose(self) -> Any:
+        if self._replaced:
+            self._select_anew()
         children = self._algorithm.ask()
         children = Population.empty() if children is None else children
         # pymoo would stop by itself when no child is new; here random architectures take their places.
         self._algorithm.termination.force_termination = False
         missing = self.config.population - len(children)
         if self._generation and missing:
-            known = self._known.union(row_keys(_rows(children)) if len(children) else [])
+            known = set(self._ledger.keys).union(row_keys(_rows(children)) if len(children) else [])
             more = self._feasible.draw(missing, self._streams.numpy("fill", self._generation), known)
             children = Population.merge(children, Population.new(X=more.astype(np.int64)))
         return children
 
     def _empty(self) -> Rows:
-        return np.zeros((0, len(self.space.decisions)), dtype=np.uint8)
+        return np.zeros((0, self._ledger.decisions), dtype=np.uint8)
 
 
 def _rows(population: Any) -> Rows:
@@ -168,14 +159,20 @@ def _rows(population: Any) -> Rows:
     return rows
 
 
-def _algorithm(space: Space, config: NSGA2Config, first: Rows, admissible: DuplicateElimination, seed: int) -> Any:
+def _algorithm(
+    options: Integer[np.ndarray, " decisions"],
+    config: NSGA2Config,
+    first: Rows,
+    admissible: DuplicateElimination,
+    seed: int,
+) -> Any:
     """Set up pymoo's algorithm; its generator is seeded by ``seed``, and it draws from no other."""
     # The hint would go to standard output, which may carry JSON.
     Config.warnings["not_compiled"] = False
     mating = Mating(
         TournamentSelection(func_comp=tournament),
         SinglePoint(),
-        OneGene(space.options),
+        OneGene(options),
         eliminate_duplicates=admissible,
         n_max_iterations=config.redraws,
     )
@@ -188,8 +185,8 @@ def _algorithm(space: Space, config: NSGA2Config, first: Rows, admissible: Dupli
         seed=seed,
     )
     algorithm.termination = NoTermination()
-    genes = len(space.options)
-    return algorithm.setup(Problem(n_var=genes, n_obj=2, xl=np.zeros(genes), xu=space.options - 1, vtype=int))
+    genes, objectives = len(options), len(config.minimise) + 1
+    return algorithm.setup(Problem(n_var=genes, n_obj=objectives, xl=np.zeros(genes), xu=options - 1, vtype=int))
 
 
 def tournament(pop: Any, pairs: Integer[np.ndarray, "n 2"], random_state: Any, **_: Any) -> np.ndarray:
@@ -220,16 +217,9 @@ class OneGene(Mutation):  # type: ignore[misc]
     def __init__(self, options: Integer[np.ndarray, " decisions"]) -> None:
         super().__init__(prob=1.0)
         self._options = options
-        self._open = np.flatnonzero(options > 1)
 
     def _do(self, problem: Any, X: np.ndarray, *_: Any, random_state: Any, **__: Any) -> np.ndarray:
-        if not len(self._open):
-            return X
-        mutated, each = X.copy(), np.arange(len(X))
-        gene = self._open[random_state.integers(0, len(self._open), size=len(X))]
-        step = random_state.integers(1, self._options[gene])
-        mutated[each, gene] = (mutated[each, gene] + step) % self._options[gene]
-        return mutated
+        return change_one_gene(X, self._options, random_state)
 
 
 class _Admissible(DuplicateElimination):  # type: ignore[misc]

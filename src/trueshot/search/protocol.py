@@ -10,25 +10,26 @@ from jaxtyping import Float64, UInt8
 
 @runtime_checkable
 class Proposer(Protocol):
-    """Proposes architectures to evaluate; a deterministic function of its seed and of the scores it was told.
+    """Proposes architectures to evaluate; a function of its seed and of what it was asked and told, in order.
 
-    Being deterministic is what makes a killed search resumable: the same seed asks for the same architectures, whose
-    scores come from the evaluation cache.
+    That is what makes a killed search resumable: asked and told the same again, it stands where it stood.
     """
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to ask for."""
+        """Whether nothing is left to ask for, and all that was asked for has been told."""
 
-    def ask(self) -> UInt8[np.ndarray, "n decisions"]:
-        """Return the next architectures to evaluate, ``(0, decisions)`` when finished.
+    def ask(self, n: int) -> UInt8[np.ndarray, "_ decisions"]:
+        """Return up to ``n`` further architectures to evaluate.
 
-        Asking again before telling returns the same architectures.
+        None, shape ``(0, decisions)``, when finished, or while it waits for scores of what it asked for before.
         """
 
     def tell(self, archs: UInt8[np.ndarray, "n decisions"], scores: Float64[np.ndarray, " n"]) -> None:
-        """Take the scores (higher is better) of the architectures asked for, in the order of :meth:`ask`.
+        """Take the scores, higher is better, of any architectures that were asked for, in any order.
+
+        The score of an architecture that is told again replaces the earlier one.
 
         Raises:
-            ValueError: when they are not those asked for, or a score is not finite.
+            ValueError: when one was not asked for, or a score is not finite.
         """

@@ -7,13 +7,17 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from trueshot.core.cache import row_keys
-from trueshot.core.errors import ConfigError
 from trueshot.core.random import Streams
 from trueshot.sampling import Sampler, Uniform
 from trueshot.search.bounds import Bounds
+from trueshot.search.config import RandomSearchConfig
 from trueshot.search.feasible import Feasible
+from trueshot.search.ledger import Ledger
 from trueshot.spaces import Space
+from trueshot.spaces.costs import CostFunctions, standard_costs
+
+_DRAWN = 45
+"""Architectures drawn at a time, so that they are the same however many are asked for at once."""
 
 Rows = UInt8[np.ndarray, "_ decisions"]
 
@@ -24,9 +28,9 @@ class RandomSearch:
 
     Args:
         space: what to search.
-        evaluations: how many architectures in all; fewer when the bounds leave fewer.
-        batch: how many to ask for at once.
-        bounds: hard bounds on the cost.
+        config: how many architectures in all.
+        costs: of the space, with all that are bounded; the standard ones by default.
+        bounds: hard bounds on them.
         seed: of all random numbers.
         sampler: distribution before the bounds; uniform by default.
 
@@ -38,44 +42,43 @@ class RandomSearch:
         self,
         space: Space,
         *,
-        evaluations: int = 990,
-        batch: int = 45,
+        config: RandomSearchConfig | None = None,
+        costs: CostFunctions | None = None,
         bounds: Bounds | None = None,
         seed: int,
         sampler: Sampler | None = None,
     ) -> None:
-        if evaluations < 1 or batch < 1:
-            raise ConfigError(f"random search needs an evaluation and a batch of 1 or more, not {evaluations}, {batch}")
-        self._feasible = Feasible(space=space, bounds=bounds or Bounds(), sampler=sampler or Uniform(space))
+        self.config = config or RandomSearchConfig()
+        self._feasible = Feasible(
+            costs=costs or standard_costs(space), bounds=bounds or Bounds(), sampler=sampler or Uniform(space)
+        )
         self._streams = Streams(seed).child("random_search")
-        self._left, self._batch, self._round = evaluations, batch, 0
-        self._known: set[bytes] = set()
-        self._asked: Rows | None = None
+        self._ledger = Ledger(len(space.decisions))
+        self._drawn = self._draw(0)
 
     @property
     def finished(self) -> bool:
-        """Whether all were evaluated, or no new architecture is left inside the bounds."""
-        return self._left == 0
+        """Whether all were told, or no new architecture is left inside the bounds."""
+        return not self._ledger.waiting and not len(self._drawn)
 
-    def ask(self) -> Rows:
-        """Return the next batch, the same until it is told."""
-        if self._asked is None:
-            rng = self._streams.numpy("batch", self._round)
-            self._asked = self._feasible.draw(min(self._batch, self._left), rng, self._known)
-            self._known.update(row_keys(self._asked))
-            self._left = self._left if len(self._asked) else 0
-        return self._asked
+    def ask(self, n: int) -> Rows:
+        """Return up to ``n`` new architectures; it never waits."""
+        asked = [self._drawn[:0]]
+        while n > 0 and len(self._drawn):
+            asked.append(self._ledger.ask(self._drawn[:n]))
+            n, self._drawn = n - len(asked[-1]), self._drawn[n:]
+            if not len(self._drawn):
+                self._drawn = self._draw(-(-len(self._ledger) // _DRAWN))
+        return np.concatenate(asked)
 
     def tell(self, archs: UInt8[np.ndarray, "n decisions"], scores: Float64[np.ndarray, " n"]) -> None:
-        """Take the scores of the batch asked for; random search makes no use of them.
+        """Take scores; random search makes no use of them.
 
         Raises:
-            ValueError: when the architectures are not those asked for, or a score is not finite.
+            ValueError: when an architecture was not asked for, or a score is not finite.
         """
-        if self._asked is None or not np.array_equal(archs, self._asked):
-            raise ValueError("tell the architectures that were asked for, in their order")
-        if not np.isfinite(scores).all():
-            raise ValueError("scores must be finite")
-        self._left -= len(archs)
-        self._round += 1
-        self._asked = None
+        self._ledger.tell(archs, scores)
+
+    def _draw(self, number: int) -> Rows:
+        left = min(_DRAWN, self.config.evaluations - len(self._ledger))
+        return self._feasible.draw(left, self._streams.numpy("batch", number), self._ledger.keys)
