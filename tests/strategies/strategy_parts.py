@@ -2,10 +2,14 @@
 
 import torch
 
+from trueshot.cli.names import find
 from trueshot.core.run import RunDirectory
 from trueshot.spaces import Topology
+from trueshot.spaces.costs import standard_costs
 from trueshot.strategies.config import SearchConfig
-from trueshot.strategies.setup import Setup, load_dataset
+from trueshot.strategies.run import SearchRun
+from trueshot.strategies.setup import Context, load_dataset
+from trueshot.strategies.supernet import SharedWeights
 
 SPACE = Topology(
     nodes=(1, 2), widths=(4, 6), kernels=(3,), stem_stride=1, head_width=8, image_size=8, classes=10, in_channels=1
@@ -17,19 +21,28 @@ VALUES = {
     "supernet": {"recipe": {"epochs": 1, "batch_size": 64, "lr": 0.1, "momentum": 0.0, "final_lr": 0.001}},
     "weight_sampling": {"samples": 3},
     "evaluation": {"recalibration": {"mode": "reset", "batches": 1, "batch_size": 64}},
-    "evolution": {"population": 4, "generations": 2},
+    "proposer": {"kind": "nsga2", "population": 4, "generations": 2},
     "retraining": {"recipe": {"epochs": 1, "batch_size": 64, "lr": 0.1}},
 }
 
 
 def merged(values, over):
     """Return ``values`` with those of ``over``, mapping by mapping."""
-    deeper = {key: merged(values.get(key, {}), value) for key, value in over.items() if isinstance(value, dict)}
+    deeper = {
+        key: merged({} if "kind" in value else values.get(key) or {}, value)
+        for key, value in over.items()
+        if isinstance(value, dict)
+    }
     return {**values, **over, **deeper}
 
 
 def make_config(**over):
-    return SearchConfig.make(merged(VALUES, over))
+    # Only the one-shot strategy chooses its proposer by name.
+    if over.get("strategy", "one-shot") != "one-shot":
+        over = {"proposer": {}, **over}
+        base = {key: value for key, value in VALUES.items() if key != "proposer"}
+        return SearchConfig.flat(merged(base, over), find)
+    return SearchConfig.flat(merged(VALUES, over), find)
 
 
 class Said:
@@ -54,14 +67,37 @@ class Said:
         self.lines.append(message)
 
 
-def make_setup(path, observer=None, space=SPACE, **over):
-    config = make_config(**over)
-    dataset = load_dataset("digits", config.data)
-    return Setup(
-        config=config,
+def make_context(path, config, observer=None, space=SPACE, **over):
+    costs = over.pop("costs", None) or standard_costs(space)
+    return Context(
         space=space,
-        dataset=dataset,
+        dataset=load_dataset("digits", config.data),
         run=RunDirectory(path),
         device=torch.device("cpu"),
+        seed=config.seed,
+        save_every=config.save_every,
+        data=config.data,
+        costs=costs,
+        bounds=config.budget.bounds(costs),
         observer=observer or Said(),
+        retraining=config.retraining,
+        **over,
     )
+
+
+def make_search(path, observer=None, space=SPACE, earlier=None, **over):
+    """Return a search of tiny networks for digits, with values of the configuration changed."""
+    config = make_config(**over)
+    return SearchRun(config=config, context=make_context(path, config, observer, space, earlier=earlier))
+
+
+def shared_weights(search):
+    """Return the shared weights of a search."""
+    strategy = search.config.strategy.config
+    return SharedWeights(context=search.context, config=strategy.supernet, sampling=strategy.weight_sampling)
+
+
+def kept_run(path, search):
+    """Return a directory whose configuration says what ``search`` was, as a finished run leaves it."""
+    content = {"identity": search.context.identity(), "search": search.config.flattened()}
+    return RunDirectory.open(path, content, resume=False)

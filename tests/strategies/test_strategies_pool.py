@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import ValidationError
-from strategy_parts import SPACE, make_config, make_setup
+from strategy_parts import SPACE, make_config, make_search, shared_weights
 
+from trueshot.cli.names import find
 from trueshot.core.errors import CheckpointError, ConfigError, DataError
-from trueshot.sampling import FixedPool, LiveConvolution
-from trueshot.strategies.config import BudgetConfig, SamplerConfig, SearchConfig
-from trueshot.strategies.weights import describe_sampler, make_sampler, make_supernet, supernet_batches, train_supernet
+from trueshot.sampling import FixedPool, LiveConvolution, describe_sampler
+from trueshot.sampling.config import PoolConfig
+from trueshot.strategies.config import SearchConfig
 
 ROWS = np.unique(SPACE.sample(20, 0), axis=0)[:5]
 
@@ -22,8 +22,14 @@ def written(path, rows=ROWS):
     return str(path)
 
 
+class OfSpace:
+    """The part of a context that a pool needs."""
+
+    space = SPACE
+
+
 def made(**values):
-    return make_sampler(SPACE, SamplerConfig(kind="pool", **values), BudgetConfig())
+    return PoolConfig(**values).build(OfSpace)
 
 
 @pytest.mark.parametrize("name", ["pool.csv", "pool.parquet"])
@@ -41,14 +47,12 @@ def test_a_pool_is_drawn_from(name, tmp_path):
     assert describe_sampler(live) == "uniform from a pool of 5, with a live convolution"
 
 
-def test_pool_and_kind_belong_together(tmp_path):
-    with pytest.raises(ValidationError, match="kind pool needs a file with a column arch"):
-        SamplerConfig(kind="pool")
-    with pytest.raises(ValidationError, match="pool is for kind pool only, not uniform"):
-        SamplerConfig(kind="uniform", pool=written(tmp_path / "pool.csv"))
-    with pytest.raises(ConfigError, match=r"configuration value supernet.sampler: .*kind pool needs a file"):
+def test_a_pool_needs_its_file_and_no_other_kind_takes_one(tmp_path):
+    with pytest.raises(ConfigError, match=r"supernet\.sampler\.pool: is missing: give a value"):
         make_config(supernet={"sampler": {"kind": "pool"}})
-    with pytest.raises(ConfigError, match=r"supernet.sampler.pool"):
+    with pytest.raises(ConfigError, match=r"supernet\.sampler\.pool: there is no such value"):
+        make_config(supernet={"sampler": {"kind": "uniform", "pool": written(tmp_path / "pool.csv")}})
+    with pytest.raises(ConfigError, match=r"supernet\.sampler\.pool: Input should be a valid string"):
         make_config(supernet={"sampler": {"kind": "pool", "pool": 5}})
 
 
@@ -73,24 +77,25 @@ def test_a_configuration_is_read_again_without_the_file(tmp_path):
     file = tmp_path / "pool.csv"
     config = make_config(supernet={"sampler": {"kind": "pool", "pool": written(file)}})
     file.unlink()
-    assert SearchConfig.make(json.loads(config.model_dump_json())) == config
+    assert SearchConfig.flat(json.loads(json.dumps(config.flattened())), find) == config
 
 
 def test_a_changed_pool_does_not_go_on_with_an_old_supernet(tmp_path):
     file = tmp_path / "pool.csv"
 
-    def train(setup):
-        return train_supernet(setup, make_supernet(setup), supernet_batches(setup))
+    def weights():
+        search = make_search(tmp_path / "run", supernet={"sampler": {"kind": "pool", "pool": str(file)}})
+        return shared_weights(search)
 
-    def setup():
-        return make_setup(tmp_path / "run", supernet={"sampler": {"kind": "pool", "pool": written(file)}})
+    def train(weights):
+        return weights.train(weights.make(), weights.batches())
 
-    first = setup()
+    written(file)
+    first = weights()
     train(first)
-    train(setup())
+    train(weights())
     written(file, ROWS[:3])
     with pytest.raises(ConfigError, match="holds other architectures than when the run began"):
-        make_sampler(SPACE, first.config.supernet.sampler, BudgetConfig())
-    changed = make_setup(tmp_path / "run", supernet={"sampler": {"kind": "pool", "pool": str(file)}})
-    with pytest.raises(CheckpointError):
-        train(changed)
+        first.sampler()
+    with pytest.raises(CheckpointError, match=r"supernet\.ckpt belongs to another configuration"):
+        train(weights())

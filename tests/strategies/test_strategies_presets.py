@@ -1,9 +1,12 @@
 """Presets and how values combine."""
 
 import pytest
+import torch
 
+from trueshot.cli.early import search_config
 from trueshot.core.errors import ConfigError
-from trueshot.spaces import Chain, Topology
+from trueshot.sharing import Supernet, single_path
+from trueshot.spaces import Chain, NasBench201, Topology
 from trueshot.spaces.checks import as_tuples
 from trueshot.strategies.presets import assignment, choose_preset, merge, preset_names, read_config, read_preset
 
@@ -25,7 +28,7 @@ def test_the_preset_for_imagenet_is_the_paper():
     """ST-NAS, section 4.1, and the space of 34,359,738,368 topologies."""
     preset = read_preset("large-gpu")
     assert preset["spaces"]["topology"] == {}
-    assert preset["evolution"] == {"population": 45, "generations": 22}
+    assert preset["proposers"]["nsga2"] == {"population": 45, "generations": 22}
     recipe = preset["supernet"]["recipe"]
     assert (recipe["epochs"], recipe["lr"], recipe["final_lr"], recipe["momentum"]) == (600, 0.1, 2.5e-4, 0.0)
 
@@ -41,6 +44,15 @@ def test_mappings_merge_and_nothing_is_shared():
     assert result == {"a": {"b": 3, "c": [1]}, "d": {"e": 4}, "f": None}
     result["a"]["c"].append(2)
     assert base == {"a": {"b": 1, "c": [1]}, "d": 2}
+
+
+def test_options_over_a_name_are_those_of_what_it_names():
+    """``--sharing bias --set supernet.sharing.depth=2``."""
+    base = {"sharing": {"kind": "split", "epoch": 3}}
+    named = merge({"sharing": "bias"}, {"sharing": {"depth": 2}})
+    assert named == {"sharing": {"kind": "bias", "depth": 2}}
+    assert merge(base, named) == named
+    assert merge({"sharing": "bias"}, {"sharing": {"kind": "split"}}) == {"sharing": {"kind": "split"}}
 
 
 @pytest.mark.parametrize(
@@ -70,3 +82,28 @@ def test_an_empty_file_says_nothing(tmp_path):
     assert read_config(tmp_path / "a.yaml") == {}
     with pytest.raises(ConfigError, match="cannot read configuration"):
         read_config(tmp_path)
+
+
+def test_a_part_of_another_kind_takes_nothing_over():
+    base = {"sampler": {"kind": "matched", "target_madds": 3, "per_step": 2}}
+    assert merge(base, {"sampler": "matched"}) == base
+    assert merge(base, {"sampler": {"per_step": 4}}) == {
+        "sampler": {"kind": "matched", "target_madds": 3, "per_step": 4}
+    }
+    assert (
+        merge(base, {"sampler": {"kind": "fair"}}) == merge(base, {"sampler": "fair"}) == {"sampler": {"kind": "fair"}}
+    )
+
+
+def test_the_presets_of_the_paper_on_choices_are_usable():
+    cells, images = (search_config({}, read_preset(f"interchoice-{name}")) for name in ("nasbench201", "subimagenet"))
+    trained, others = (config.strategy.config.supernet.recipe for config in (cells, images))
+    assert (trained.epochs, others.epochs) == (250, 600)
+    assert (trained.lr, others.lr) == (0.025, 0.05)
+    assert images.retraining.recipe.epochs == 240
+    # Of 50,000 images 5,000 are withheld; networks that are trained on their own have dropout, supernets have not.
+    assert cells.data.validation_fraction == 0.1
+    assert (others.dropout, images.retraining.recipe.dropout) == (0.0, 0.2)
+    with torch.device("meta"):
+        space = NasBench201(**read_preset("interchoice-nasbench201")["spaces"]["nasbench201"])
+        assert sum(p.numel() for p in Supernet(space, single_path).parameters()) == 782_938

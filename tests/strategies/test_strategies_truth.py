@@ -13,25 +13,21 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))
 from strategy_parts import SPACE, Said
 
-from trueshot.core.errors import ConfigError, TrainingError
+from trueshot.cli.names import find
+from trueshot.core.errors import ArchitectureError, ConfigError, TrainingError
+from trueshot.core.executor import InProcess, Local
 from trueshot.core.files import read_json
+from trueshot.core.observe import SILENT
 from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
 from trueshot.evaluation import StandAlone, Trial
 from trueshot.sampling import Uniform
 from trueshot.spaces import Chain, NasBench201
-from trueshot.strategies.setup import load_dataset
-from trueshot.strategies.truth import build_truth, forecast_seconds, train_one
-from trueshot.strategies.truth_setup import (
-    Training,
-    TruthConfig,
-    TruthSetup,
-    choose_architectures,
-    share_decoders,
-    with_epochs,
-)
+from trueshot.strategies.setup import Context, load_dataset
+from trueshot.strategies.truth import Training, TruthBuild, choose_architectures, share_decoders, train_one
+from trueshot.strategies.truth_config import TruthConfig
+from trueshot.training.config import Recipe
 from trueshot.training.data.options import DataOptions
-from trueshot.training.recipe import Recipe
 
 DATA_OPTIONS = {"max_images": 200, "max_test_images": 60}
 RECIPE = {"epochs": 4, "batch_size": 16, "lr": 0.2, "ema_decay": 0.9}
@@ -43,19 +39,25 @@ JOBS = [Training(arch, seed) for seed in (0, 1) for arch in ARCHS]
 
 def make(path, **over):
     values = {"data": DATA_OPTIONS, "retraining": {"recipe": RECIPE}, **over}
-    return TruthSetup(
-        config=TruthConfig.make(values),
-        space=SPACE,
-        dataset=DATA,
-        run=RunDirectory(path),
-        device=torch.device("cpu"),
-    )
+    config = TruthConfig.make(values, find)
+    context = Context(space=SPACE, dataset=DATA, run=RunDirectory(path), device=torch.device("cpu"), data=config.data)
+    return TruthBuild(config=config, context=context)
+
+
+def changed(build, **context):
+    """Return a build with other parts in its context."""
+    return dataclasses.replace(build, context=build.context.replace(**context))
 
 
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory):
     setup = make(tmp_path_factory.mktemp("serial"))
-    return setup, build_truth(setup, JOBS)
+    return setup, table_of(setup, JOBS)
+
+
+def table_of(build, trainings, executor=None, observer=SILENT):
+    build = build if executor is None else changed(build, executor=executor)
+    return build.build(trainings, observer=observer)
 
 
 def without_seconds(frame):
@@ -73,14 +75,14 @@ def test_the_table_holds_every_training(serial):
         np.testing.assert_allclose(counts, counts.round(), atol=1e-9)
         assert 0.15 * images < counts.max() <= images  # better than chance, or equal tables would say little
     assert not np.array_equal(table.column("digits_train_4", seed=0), table.column("digits_train_4", seed=1))
-    trainings = pd.read_parquet(setup.run.path / "trainings.parquet")
+    trainings = pd.read_parquet(setup.context.run.path / "trainings.parquet")
     assert list(zip(trainings["arch"], trainings["seed"], strict=True)) == [(job.arch, job.seed) for job in JOBS]
     costs = SPACE.cost(np.stack([SPACE.parse(job.arch) for job in JOBS]))
     assert trainings["params"].tolist() == costs.params.tolist()
     assert trainings["madds"].tolist() == costs.madds.tolist()
     assert (trainings["steps"] == STEPS).all()
     assert (trainings[["seconds", "valid_loss", "test_loss", "train_loss"]] > 0).all(axis=None)
-    assert not list((setup.run.path / "checkpoints").glob("*"))
+    assert not list((setup.context.run.path / "checkpoints").glob("*"))
 
 
 def test_it_is_what_the_stand_alone_evaluator_says(serial):
@@ -95,11 +97,11 @@ def test_it_is_what_the_stand_alone_evaluator_says(serial):
 def test_workers_change_nothing(serial, tmp_path):
     told = Said()
     setup = make(tmp_path)
-    table = build_truth(setup, JOBS, workers=2, observer=told, method="fork")
+    table = table_of(setup, JOBS, executor=Local(2, method="fork"), observer=told)
     assert table.measurements() == serial[1].measurements()
     pd.testing.assert_frame_equal(
         without_seconds(pd.read_parquet(tmp_path / "trainings.parquet")),
-        without_seconds(pd.read_parquet(serial[0].run.path / "trainings.parquet")),
+        without_seconds(pd.read_parquet(serial[0].context.run.path / "trainings.parquet")),
     )
     assert told.events[0] == ("begin", "truth", 6 * STEPS, 0)
     assert told.events[-1] == ("end", "truth")
@@ -107,7 +109,7 @@ def test_workers_change_nothing(serial, tmp_path):
 
 
 def test_workers_that_are_started_afresh(serial, tmp_path):
-    table = build_truth(make(tmp_path), JOBS[:2], workers=2, method="spawn")
+    table = table_of(make(tmp_path), JOBS[:2], executor=Local(2, method="spawn"))
     assert table.measurements() == [m for m in serial[1].measurements() if Training(m.architecture, m.seed) in JOBS[:2]]
 
 
@@ -129,9 +131,9 @@ def test_large_images_are_decoded_by_a_share_of_the_processes(tmp_path):
     jobs = [Training(arch, 0) for arch in ARCHS[:2]]
     values = {"retraining": {"recipe": {**RECIPE, "epochs": 1}, "augmentation": {"resized_crop": (0.5, 1.0)}}}
     tables = []
-    for workers in (1, 2):
-        setup = dataclasses.replace(make(tmp_path / f"{workers}", **values), space=space, dataset=dataset)
-        tables.append(build_truth(setup, jobs, workers=workers, method="fork"))
+    for executor in (InProcess(), Local(2, method="fork")):
+        setup = changed(make(tmp_path / f"{executor.workers}", **values), space=space, dataset=dataset)
+        tables.append(table_of(setup, jobs, executor=executor))
     assert tables[0].measurements() == tables[1].measurements()
 
 
@@ -156,15 +158,21 @@ def test_an_interrupted_training_goes_on_at_its_checkpoint(serial, tmp_path):
     whole = read_json(serial[0].record(JOBS[0]))
     for key in content.keys() - {"seconds"}:
         assert content[key] == whole[key]
+    # A kill before the record is written finds the trained weights again.
+    assert checkpoint.exists()
+    assert train_one(setup, JOBS[0], steps.append).keys() == content.keys()
+    assert steps[-1] == STEPS
+    setup.keep(JOBS[0], content)
+    assert read_json(setup.record(JOBS[0]))["test"] == whole["test"]
     assert not checkpoint.exists()
 
 
 def test_finished_trainings_are_not_repeated(serial, tmp_path):
     setup = make(tmp_path)
-    build_truth(setup, JOBS[:2])
+    table_of(setup, JOBS[:2])
     times = {job: setup.record(job).stat().st_mtime_ns for job in JOBS[:2]}
     told = Said()
-    table = build_truth(setup, JOBS, observer=told)
+    table = table_of(setup, JOBS, observer=told)
     assert {job: setup.record(job).stat().st_mtime_ns for job in JOBS[:2]} == times
     assert told.events[0] == ("begin", "truth", 6 * STEPS, 2 * STEPS)
     assert table.measurements() == serial[1].measurements()
@@ -177,24 +185,34 @@ def test_other_settings_are_other_trainings(serial, tmp_path):
         make(tmp_path, retraining={"recipe": recipe}),
         make(tmp_path, threads=2),
         make(tmp_path, data={**DATA_OPTIONS, "split_seed": 1}),
-        dataclasses.replace(base, space=dataclasses.replace(SPACE, head_width=16)),
+        changed(base, space=dataclasses.replace(SPACE, head_width=16)),
     ]
     assert len({setup.settings for setup in (base, *others)}) == 5
     assert make(tmp_path, save_every=1.0, seed=4).settings == base.settings
     assert make(tmp_path, data={**DATA_OPTIONS, "workers": 1, "max_bad_images": 3}).settings == base.settings
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_training_that_diverges_is_named(tmp_path, workers):
-    setup = make(tmp_path, retraining={"recipe": {**RECIPE, "lr": 1e30}})
-    with pytest.raises(TrainingError, match=rf"architecture '({'|'.join(ARCHS)})', seed 0: .*lower the learning rate"):
-        build_truth(setup, JOBS[:2], workers=workers, method="fork")
+@pytest.mark.parametrize("executor", [InProcess(), Local(2, method="fork")], ids=["in process", "local"])
+def test_a_training_that_diverges_is_named_and_harms_no_other(serial, tmp_path, executor):
+    broken = make(tmp_path, retraining={"recipe": {**RECIPE, "lr": 1e30}})
+    told = Said()
+    with pytest.raises(TrainingError, match=rf"architecture '{JOBS[0].arch}', seed 0: .*lower the learning rate"):
+        table_of(broken, JOBS[:2], executor, told)
+    assert any(JOBS[1].arch in line for line in told.lines)
+    # One that cannot even be made: the others are kept.
+    other = make(tmp_path / "other")
+    with pytest.raises(ArchitectureError):
+        table_of(other, [Training("no architecture", 0), *JOBS[:2]], executor)
+    assert [other.record(job).exists() for job in JOBS[:2]] == [True, True]
+    assert table_of(other, JOBS[:2]).measurements() == [
+        m for m in serial[1].measurements() if Training(m.architecture, m.seed) in JOBS[:2]
+    ]
 
 
 def test_the_forecast_counts_rounds(serial):
     threads = torch.get_num_threads()
-    assert forecast_seconds(serial[0], [], 2) == 0.0
-    assert 0 < forecast_seconds(serial[0], JOBS, 6) < 60
+    assert serial[0].forecast_seconds([]) == 0.0
+    assert 0 < changed(serial[0], executor=Local(6)).forecast_seconds(JOBS) < 60
     assert torch.get_num_threads() == threads
 
 
@@ -225,7 +243,7 @@ def test_networks_are_those_of_the_benchmark_not_of_the_supernet():
 
 
 def test_fewer_epochs_have_a_shorter_warm_up():
-    recipe = with_epochs(Recipe(epochs=50, warmup_epochs=2.0), 4)
+    recipe = Recipe(epochs=50, lr=0.1, warmup_epochs=2.0).with_epochs(4)
     assert (recipe.epochs, recipe.warmup_epochs) == (4, 1.0)
 
 
@@ -234,11 +252,11 @@ def test_fewer_epochs_have_a_shorter_warm_up():
     [
         ({"retraining": {"recipe": RECIPE, "repeats": 2}}, "retraining.repeats: there is no such value"),
         ({"supernet": {}}, "supernet: there is no such value"),
-        ({"sampler": {"per_step": 2}}, "belong to a supernet"),
+        ({"sampler": {"kind": "uniform", "per_steps": 2}}, "sampler.per_steps: there is no such value"),
         ({"threads": 0}, "threads: "),
     ],
 )
 def test_bad_configurations_are_one_line(values, message):
     with pytest.raises(ConfigError, match=message) as caught:
-        TruthConfig.make({"retraining": {"recipe": RECIPE}, **values})
+        TruthConfig.make({"retraining": {"recipe": RECIPE}, **values}, find)
     assert "\n" not in str(caught.value)

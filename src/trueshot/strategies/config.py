@@ -1,127 +1,69 @@
-"""The configuration of a search run: one immutable object, validated when it is made."""
+"""The configuration of a search: what every run has, and what the strategies of this package own."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from trueshot.core.config import Choice, Config, Flag, Names, Part, PartConfig, did_you_mean
 from trueshot.core.errors import ConfigError
-from trueshot.evaluation.one_shot import Metric
-from trueshot.evaluation.recalibration import Recalibration
-from trueshot.sampling.twins import Member
-from trueshot.search.nsga2 import NSGA2Config
-from trueshot.strategies.pool import pool_digest
-from trueshot.training.data.augment import Augmentation
-from trueshot.training.data.options import DataOptions
-from trueshot.training.distillation import DistillationConfig
-from trueshot.training.recipe import Recipe
-from trueshot.training.supernet import Averaging
+from trueshot.evaluation.config import EvaluationConfig, SupernetScoreConfig
+from trueshot.sampling.config import AutoConfig
+from trueshot.search.config import EvolutionConfig, NSGA2Config, RandomSearchConfig
+from trueshot.sharing.config import PlainConfig
+from trueshot.training.config import Averaging, DistillationConfig, Recipe
+from trueshot.training.data.options import Augmentation, DataOptions
+
+if TYPE_CHECKING:
+    from trueshot.search.bounds import Bounds
+    from trueshot.spaces.costs import CostFunctions
+    from trueshot.strategies.search import Search
+
+STRATEGY = "one-shot"
+"""The strategy of a run that names none."""
 
 
-class Section(BaseModel):
-    """A part of the configuration: immutable, and it refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def first_error(error: ValidationError) -> ConfigError:
-    """Return the error in a line: the first value that is wrong, and how many more are."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    told = "there is no such value: check its name" if first["type"] == "extra_forbidden" else first["msg"]
-    return ConfigError(f"configuration value {where}: {told}{more}")
-
-
-class SamplerConfig(Section):
-    """Which architectures train the supernet.
+class SupernetConfig(Config):
+    """Training of the shared weights (ST-NAS, Algorithm 1).
 
     Attributes:
-        kind: ``matched`` drops branches so that the expected MAdds meet ``target_madds`` (ST-NAS, Eq. 4 and 5);
-            ``uniform``; ``fair`` (strict fairness); ``deisomorphic`` (every class of twins equally likely; the space is
-            listed) and ``lazy-deisomorphic`` (its published form, for spaces of any size); ``pool`` (uniform from the
-            file ``pool``); ``auto`` is matched where the space can drop edges, else uniform.
-        target_madds: the target; ``None`` takes the bound on the MAdds as far as ``p_drop`` stays at most 0.8, so that
-            branches are trained.
-        per_step: architectures whose gradients make one step, except for ``fair``, which has its own number.
+        recipe: the optimizer and its schedule.
+        augmentation: of the training images.
+        sampler: which architectures train.
         averaging: gradients are divided by the number of ``all`` architectures of a step, or of those ``containing``
             the weight.
-        require_live_conv: whether architectures without a convolution that leads anywhere are rejected.
-        rule: what twins are, for the de-isomorphic kinds; ``None`` takes the space's default.
-        member: whether ``deisomorphic`` draws the least member of a class or a random one.
-        pool: ``pool`` only: a Parquet or CSV file with a column ``arch``; repeats count as often.
-        pool_digest: of the architectures in it, filled in, so that what they trained is told from what others would.
+        sharing: which weights are shared.
+        distillation: an optional teacher.
     """
-
-    kind: Literal["auto", "matched", "uniform", "fair", "deisomorphic", "lazy-deisomorphic", "pool"] = "auto"
-    target_madds: int | None = Field(default=None, gt=0)
-    per_step: int = Field(default=1, ge=1)
-    averaging: Averaging = "all"
-    require_live_conv: bool = False
-    rule: str | None = None
-    member: Member = "representative"
-    pool: str | None = None
-    pool_digest: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_digest(cls, values: Any) -> Any:
-        # A stored configuration has the digest already, and may be read where the file is not.
-        if isinstance(values, dict) and values.get("kind") == "pool" and values.get("pool_digest") is None:
-            file = values.get("pool")
-            return {**values, "pool_digest": pool_digest(file)} if isinstance(file, str) else values
-        return values
-
-    @model_validator(mode="after")
-    def _check_pool(self) -> SamplerConfig:
-        if self.kind == "pool" and self.pool is None:
-            raise ValueError("kind pool needs a file with a column arch: add --set supernet.sampler.pool=FILE")
-        if self.kind != "pool" and (self.pool, self.pool_digest) != (None, None):
-            raise ValueError(f"pool is for kind pool only, not {self.kind}: leave it out, or choose kind pool")
-        return self
-
-
-class SharingConfig(Section):
-    """Which weights the supernet shares between architectures.
-
-    Attributes:
-        kind: ``plain`` single path, or inter-choice weights: ``bias``, ``shared-bias``, ``attention``, ``split``.
-        depth: how many choices before a site count.
-        priors: for each decision the decisions that count, in place of ``depth``.
-        layers: of the attention.
-        own: whether a site's own choice counts in the attention.
-        epoch: ``split`` only: complete epochs after which weights are split.
-        lazy: ``split`` only: the published code's behaviour (see :class:`~trueshot.sharing.Split`).
-    """
-
-    kind: Literal["plain", "bias", "shared-bias", "attention", "split"] = "plain"
-    depth: int = Field(default=1, ge=1)
-    priors: tuple[tuple[int, ...], ...] | None = None
-    layers: Literal[1, 2] = 1
-    own: bool = True
-    epoch: int | None = Field(default=None, ge=0)
-    lazy: bool = False
-
-    @model_validator(mode="after")
-    def _check_epoch(self) -> SharingConfig:
-        if (self.kind == "split") != (self.epoch is not None):
-            raise ValueError("weights of kind split need an epoch, and only they have one")
-        return self
-
-
-class SupernetConfig(Section):
-    """Training of the shared weights (ST-NAS, Algorithm 1)."""
 
     recipe: Recipe
     augmentation: Augmentation = Augmentation()
-    sampler: SamplerConfig = SamplerConfig()
-    sharing: SharingConfig = SharingConfig()
+    sampler: Annotated[Part, Choice("sampler"), Flag("--sampler", metavar="KIND")] = Part("auto", AutoConfig())
+    averaging: Averaging = "all"
+    sharing: Annotated[Part, Choice("sharing"), Flag("--sharing", metavar="KIND")] = Part("plain", PlainConfig())
     distillation: DistillationConfig | None = None
+
+    @property
+    def split_epoch(self) -> int | None:
+        """Complete epochs after which weights are split, ``None`` where they are not."""
+        epoch: int | None = self.sharing.says("epoch")
+        return epoch
+
+    def scaled(self, factor: float) -> SupernetConfig:
+        """Return the configuration with so many times the epochs; weights are split at the same share of them."""
+        epoch, before, epochs = self.split_epoch, self.recipe.epochs, scaled_epochs(self.recipe.epochs, factor)
+        sharing = self.sharing
+        if epoch is not None:
+            moved = min(round(epoch * epochs / before), epochs - 1)
+            sharing = dataclasses.replace(sharing, config=sharing.config.replace(epoch=moved))
+        return self.replace(recipe=self.recipe.with_epochs(epochs), sharing=sharing)
 
     @model_validator(mode="after")
     def _check_split(self) -> SupernetConfig:
-        epoch, epochs = self.sharing.epoch, self.recipe.epochs
+        epoch, epochs = self.split_epoch, self.recipe.epochs
         if epoch is not None and epoch >= epochs:
             raise ValueError(
                 f"sharing.epoch {epoch} splits the weights after the end of {epochs} epochs: choose 0 to {epochs - 1}"
@@ -129,13 +71,13 @@ class SupernetConfig(Section):
         return self
 
 
-class WeightSamplingConfig(Section):
+class WeightSamplingConfig(Config):
     """Sampling of the shared weights by SGLD (ST-NAS, Algorithm 2).
 
     Attributes:
         samples: number of snapshots, the trained weights included; 1 samples nothing.
-        lr: constant step size; ``None`` takes the final learning rate of the supernet's training.
-        temperature: of the posterior; ``None`` takes 1/N for N training images; 1 is Eq. 9 to the letter.
+        lr: constant step size; without one, the final learning rate of the supernet's training.
+        temperature: of the posterior; without one, 1/N for N training images; 1 is Eq. 9 to the letter.
     """
 
     samples: int = Field(default=20, ge=1)
@@ -143,29 +85,7 @@ class WeightSamplingConfig(Section):
     temperature: float | None = Field(default=None, ge=0)
 
 
-class EvaluationConfig(Section):
-    """How architectures are scored.
-
-    Attributes:
-        expectation: ``parameter`` scores by the mean of the snapshots' weights (Eq. 11), ``score`` by the mean score
-            over the snapshots (Eq. 10, so many times as dear), ``single`` by the last weights of the training (Eq. 6),
-            ``fine-tuned`` continues training each architecture from the shared weights.
-        recalibration: where BatchNorm statistics come from.
-        metric: ``accuracy``, or ``loss`` (the negated cross-entropy).
-        images: at most so many validation images, ``None`` for all.
-        batch_size: validation images in a forward pass.
-        fine_tune_steps: for ``fine-tuned``.
-    """
-
-    expectation: Literal["parameter", "score", "single", "fine-tuned"] = "parameter"
-    recalibration: Recalibration = Recalibration(mode="reset", batches=1, batch_size=256)
-    metric: Metric = "accuracy"
-    images: int | None = Field(default=None, ge=2)
-    batch_size: int = Field(default=512, ge=2)
-    fine_tune_steps: int = Field(default=100, ge=1)
-
-
-class RetrainConfig(Section):
+class RetrainingConfig(Config):
     """Training of what was found, from scratch, on training and validation images together.
 
     Attributes:
@@ -173,7 +93,7 @@ class RetrainConfig(Section):
         augmentation: likewise.
         repeats: seeds for each architecture of the space.
         random: how many random architectures of like cost stand beside each winner.
-        off_the_shelf: whether a MobileNetV2 scaled to the cost of the dearest winner stands beside them.
+        off_the_shelf: whether a MobileNetV2 scaled to the cost of the most expensive winner stands beside them.
         distillation: an optional teacher.
     """
 
@@ -184,53 +104,226 @@ class RetrainConfig(Section):
     off_the_shelf: bool = True
     distillation: DistillationConfig | None = None
 
+    def scaled(self, factor: float) -> RetrainingConfig:
+        """Return the configuration with so many times the epochs."""
+        return self.replace(recipe=self.recipe.with_epochs(scaled_epochs(self.recipe.epochs, factor)))
 
-class BudgetConfig(Section):
-    """Hard bounds on what an architecture may cost.
+
+def scaled_epochs(epochs: int, factor: float) -> int:
+    """Return so many times the epochs, at least one."""
+    return max(1, round(epochs * factor))
+
+
+class BudgetConfig(Config):
+    """Hard bounds on what an architecture may cost: ``max_madds: 60M``, ``min_params: 1M``, one for every cost.
 
     Attributes:
-        max_madds: multiply-adds of one image, and so on; ``None`` is no bound.
-        fractions: a winner is picked under each of these shares, in (0, 1], of the upper bound on the objective (of the
-            dearest architecture without one); shares that no architecture meets are left out.
+        most: the largest value of each cost, by its name; written as ``max_NAME`` too.
+        least: the least value of each cost, by its name; written as ``min_NAME`` too.
+        fractions: a winner is picked under each of these shares, in (0, 1], of the bound on the cost (of that of the
+            most expensive architecture without one); shares that no architecture meets are left out.
     """
 
-    max_madds: int | None = Field(default=None, gt=0)
-    min_madds: int | None = Field(default=None, gt=0)
-    max_params: int | None = Field(default=None, gt=0)
-    min_params: int | None = Field(default=None, gt=0)
+    most: dict[str, str | int | float] = Field(default_factory=dict)
+    least: dict[str, str | int | float] = Field(default_factory=dict)
     fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(default=(1.0, 0.7, 0.5), min_length=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_bounds(cls, values: Any) -> Any:
+        """Take ``max_NAME`` and ``min_NAME`` as bounds, and counts as people write them."""
+        if not isinstance(values, Mapping):
+            return values
+        kept = {key: value for key, value in values.items() if key in cls.model_fields}
+        bounds = {side: dict(kept.get(side) or {}) for side in ("most", "least")}
+        for key, value in values.items():
+            prefix, _, name = str(key).partition("_")
+            if prefix in _SIDES and name:
+                bounds[_SIDES[prefix]][name] = value
+            elif key not in kept:
+                kept[key] = value
+        return {**kept, **bounds}
 
-class SearchConfig(Section):
+    def bounds(self, costs: CostFunctions) -> Bounds:
+        """Return the bounds in the units of the costs; counts may be written as people do (``60M``, ``350 KB``).
+
+        Raises:
+            ConfigError: when a cost is not there, or a value is no positive number of its unit.
+            BudgetError: when a least is above its most.
+        """
+        from trueshot.search.bounds import Bounds
+
+        return Bounds.of(least=_numbers(self.least, costs), most=_numbers(self.most, costs))
+
+    def counted(self, costs: CostFunctions) -> BudgetConfig:
+        """Return the configuration with all bounds as numbers, so that ``100k`` and ``100000`` are the same.
+
+        Raises:
+            ConfigError: when a cost is not there, or a value is no positive number of its unit.
+        """
+        return self.replace(least=_numbers(self.least, costs), most=_numbers(self.most, costs))
+
+
+def _numbers(given: Mapping[str, str | int | float], costs: CostFunctions) -> dict[str, int | float]:
+    return {name: costs.parse(name, value) for name, value in given.items()}
+
+
+_SIDES = {"max": "most", "min": "least"}
+
+
+class SearchedConfig(PartConfig):
+    """What all strategies of this package have in common: an oracle that scores, and a proposer that asks it.
+
+    Attributes:
+        oracle: what scores architectures: ``supernet`` (trained first), ``train`` (each architecture is trained), a
+            table of truth, or what the user's own file holds.
+        column: of a table of truth, for oracles that are one.
+        supernet: training of the shared weights, for oracles that use them.
+        weight_sampling: samples of these weights.
+        evaluation: how shared weights score.
+    """
+
+    oracle: Annotated[Part, Choice("evaluator"), Flag("--oracle", metavar="EVALUATOR")] = Part(
+        "supernet", SupernetScoreConfig()
+    )
+    column: Annotated[str | None, Flag("--column", metavar="C", help="Column of a table of truth.")] = None
+    supernet: SupernetConfig | None = None
+    weight_sampling: WeightSamplingConfig = WeightSamplingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _check_oracle(self) -> SearchedConfig:
+        if self.oracle.says("needs_supernet", False) and self.supernet is None:
+            raise ValueError(f"oracle {self.oracle.kind} needs a supernet: set supernet.recipe, or choose a preset")
+        return self
+
+    @property
+    def asker(self) -> Part:
+        """What asks for scores, with its name."""
+        raise TypeError(f"{type(self).__name__} does not say what asks")
+
+    def scaled(self, factor: float) -> SearchedConfig:
+        """Return the configuration with its schedule scaled; proposals and samples of the weights only shrink."""
+        changes: dict[str, Any] = {}
+        if self.supernet is not None:
+            samples = max(1, round(self.weight_sampling.samples * min(1.0, factor)))
+            changes["supernet"] = self.supernet.scaled(factor)
+            changes["weight_sampling"] = self.weight_sampling.replace(samples=samples)
+        if hasattr(self.asker.config, "scaled"):
+            asker = dataclasses.replace(self.asker, config=self.asker.config.scaled(factor))
+            changes["proposer"] = asker if isinstance(getattr(self, "proposer", None), Part) else asker.config
+        return self.replace(**changes)
+
+    def build(self, context: Any, *inside: Any) -> Search:
+        """Return the strategy."""
+        from trueshot.strategies.search import Search
+
+        return Search(self, context)
+
+
+class OneShotConfig(SearchedConfig):
+    """Train shared weights once, search them by the proposer (ST-NAS, SPOS).
+
+    Attributes:
+        proposer: what asks for architectures.
+    """
+
+    proposer: Annotated[Part, Choice("proposer"), Flag("--proposer", metavar="KIND")] = Part("nsga2", NSGA2Config())
+
+    @property
+    def asker(self) -> Part:
+        """What asks for scores, with its name."""
+        return self.proposer
+
+    @model_validator(mode="after")
+    def _check_one_shot(self) -> OneShotConfig:
+        if not self.oracle.says("needs_supernet", False):
+            raise ValueError(
+                f"strategy one-shot searches shared weights, and oracle {self.oracle.kind} has none: take --strategy"
+                " random or evolution for it"
+            )
+        return self
+
+
+class RandomConfig(SearchedConfig):
+    """Score random architectures within the bounds: the baseline of every other strategy.
+
+    Attributes:
+        proposer: how many.
+    """
+
+    proposer: RandomSearchConfig = RandomSearchConfig()
+
+    @property
+    def asker(self) -> Part:
+        """What asks for scores, with its name."""
+        return Part("random", self.proposer)
+
+
+class RegularisedEvolutionConfig(SearchedConfig):
+    """Regularised evolution of the score under the bounds (Real et al., 2019).
+
+    Attributes:
+        proposer: population, tournament and number of evaluations.
+    """
+
+    proposer: EvolutionConfig = EvolutionConfig()
+
+    @property
+    def asker(self) -> Part:
+        """What asks for scores, with its name."""
+        return Part("evolution", self.proposer)
+
+
+class SearchConfig(Config):
     """Everything that decides the outcome of a search, apart from data, space and device.
+
+    The values of the strategy stand beside those of the run (:meth:`flat`), as a user writes them.
 
     Attributes:
         seed: of everything random but the split of the data, which has its own.
-        threads: of PyTorch on the CPU, ``None`` for its default; results are bit-identical at an equal number only.
+        threads: of PyTorch on the CPU, none for its default; results are bit-identical at an equal number only.
         save_every: seconds between the checkpoints of a training.
-        data: how images are read and split; the other sections are those of the phases.
+        data: how images are read and split.
+        budget: bounds on the cost of what may be found.
+        retraining: training of what was found.
+        strategy: how architectures are found; its own values stand beside these.
     """
 
-    seed: int = Field(default=0, ge=0)
+    seed: Annotated[int, Flag("--seed", help="Seed of everything random.")] = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)
     save_every: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     data: DataOptions = DataOptions()
     budget: BudgetConfig = BudgetConfig()
-    supernet: SupernetConfig
-    weight_sampling: WeightSamplingConfig = WeightSamplingConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
-    evolution: NSGA2Config = NSGA2Config()
-    retraining: RetrainConfig
+    retraining: RetrainingConfig | None = None
+    strategy: Annotated[Part, Choice("strategy"), Flag("--strategy", metavar="KIND")]
 
     @classmethod
-    def make(cls, values: dict[str, Any]) -> SearchConfig:
-        """Validate nested plain values.
+    def flat(cls, values: Mapping[str, Any], names: Names) -> SearchConfig:
+        """Read values among which those of the strategy stand.
 
         Raises:
-            ConfigError: naming the first value that is wrong, and how.
+            ConfigError: as :meth:`make`.
         """
+        kind = values.get("strategy", STRATEGY)
+        if not isinstance(kind, str):
+            raise ConfigError(
+                "configuration value strategy: give its name; its own values stand beside those of the run"
+            )
+        own = names("strategy", kind).config
+        known = {*cls.model_fields, *own.model_fields}
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"configuration value {key}: there is no such value{did_you_mean(str(key), known)}")
+        head = {key: value for key, value in values.items() if key in cls.model_fields and key != "strategy"}
+        rest = {key: value for key, value in values.items() if key not in cls.model_fields}
         try:
-            # Twice, for defaults are not validated and may be written otherwise (0 for 0.0) than what was read back.
-            return cls.model_validate(cls.model_validate(values).model_dump())
-        except ValidationError as error:
-            raise first_error(error) from error
+            return cls.make({**head, "strategy": {"kind": kind, **rest}}, names)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace("configuration value strategy.", "configuration value ", 1)) from error
+
+    def flattened(self) -> dict[str, Any]:
+        """Return all values, those of the strategy beside those of the run, as JSON values; :meth:`flat` reads them."""
+        head = self.whole()
+        strategy = head.pop("strategy")
+        return {**head, "strategy": strategy.pop("kind"), **strategy}

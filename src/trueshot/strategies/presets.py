@@ -42,6 +42,16 @@ def read_preset(name: str) -> dict[str, Any]:
     return _mapping(yaml.safe_load((_folder() / f"{name}.yaml").read_text()), f"preset {name}")
 
 
+def purpose(name: str) -> str:
+    """Return what a preset is for, in a sentence or two: the comment on top of its file."""
+    lines = (_folder() / f"{name}.yaml").read_text().splitlines()
+    return " ".join(line.removeprefix("#").strip() for line in lines[: _comment(lines)])
+
+
+def _comment(lines: list[str]) -> int:
+    return next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Read a user's YAML file.
 
@@ -57,12 +67,27 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with the values of ``over``, mapping by mapping."""
+    """Return ``base`` with the values of ``over``, mapping by mapping.
+
+    A component of another ``kind`` takes nothing over from the one before; one that is named alone keeps its options,
+    and options for it may follow.
+    """
     merged = dict(deepcopy(base))
     for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = merge(merged[key], value) if both else deepcopy(value)
+        before = merged.get(key)
+        if isinstance(value, str) and isinstance(before, Mapping) and "kind" in before:
+            value = {"kind": value}
+        if isinstance(before, str) and isinstance(value, Mapping):
+            before = {"kind": before}
+        if isinstance(value, Mapping) and isinstance(before, Mapping) and not _of_another_kind(value, before):
+            merged[key] = merge(before, value)
+        else:
+            merged[key] = deepcopy(value)
     return merged
+
+
+def _of_another_kind(value: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    return "kind" in value and "kind" in before and bool(value["kind"] != before["kind"])
 
 
 def assignment(text: str) -> dict[str, Any]:

@@ -1,217 +1,385 @@
-"""Ranking architectures by supernets, and comparing the ranking with the truth.
+"""Ranking architectures by evaluators, and comparing the ranking with the truth.
 
-Each supernet is trained and scores all architectures in a process of its own; their scores are averaged.
+Each supernet is trained and scores all architectures in a job of its own; their scores are averaged.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float64, Int64, UInt8
 
 from trueshot.core.cache import EvaluationCache
+from trueshot.core.config import Part
+from trueshot.core.errors import ConfigError, DataError
+from trueshot.core.executor import Job, Tell, raise_failures
 from trueshot.core.files import read_json, replacing, write_json
 from trueshot.core.observe import SILENT, Observer
+from trueshot.core.random import Streams
+from trueshot.core.results import Result
+from trueshot.core.run import RunDirectory
+from trueshot.evaluation.config import SupernetScoreConfig, TwinsConfig
 from trueshot.evaluation.costs import CostScore
-from trueshot.evaluation.expectation import parameter_expectation, single_checkpoint
+from trueshot.evaluation.expectation import single_checkpoint
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.sweep import planned
-from trueshot.evaluation.trained import FineTuned
-from trueshot.evaluation.twins import TwinMean
-from trueshot.evaluation.weights import WithWeights
-from trueshot.evaluation.wrappers import Cached, Mean, Median
-from trueshot.evaluation.zero_cost import PROXIES, ZeroCost
+from trueshot.evaluation.timing import median_seconds, step_seconds, waiting_for
+from trueshot.evaluation.truth import TruthTable, rows_of
+from trueshot.evaluation.wrappers import Cached
+from trueshot.evaluation.zero_cost import ZERO_COST_PROXIES, ZeroCost
 from trueshot.sharing import Supernet
-from trueshot.spaces.skeletons import Stepwise
-from trueshot.strategies.config import BudgetConfig, EvaluationConfig
-from trueshot.strategies.crew import Tell, run_jobs
+from trueshot.spaces import Space
+from trueshot.spaces.canonical.classes import LARGEST, every, positions
+from trueshot.spaces.steps import Stepwise
+from trueshot.strategies.rank_config import COSTS, RankingConfig, RankingOptions
 from trueshot.strategies.ranking_result import assemble
-from trueshot.strategies.ranking_setup import COSTS, RankingSetup, Spec
-from trueshot.strategies.scoring import fine_tuning, make_one_shot
-from trueshot.strategies.setup import Setup
-from trueshot.strategies.weights import make_sampler, make_supernet, sample_weights, supernet_batches, train_supernet
-from trueshot.training.data.batches import eval_batches
-from trueshot.training.sgld import save_snapshot
+from trueshot.strategies.setup import Context, threads
+from trueshot.strategies.supernet import SharedWeights, TrainedSupernet, measured_batches
+from trueshot.training.classification import Loss
+from trueshot.training.optimizers import make_optimizer
+from trueshot.training.supernet import SupernetTask
+from trueshot.training.task import TRAIN
 
 Scores = Float64[np.ndarray, " n"]
 
 _CHUNK = 500
 """Architectures between two visits to the cache."""
 
-_MEDIAN = 5
-"""Checkpoints of which ``median`` takes the median: those of the last epochs, the last included."""
+_STEPS, _SCORES, _PROXIES = 4, 40, 20
+
+PLAIN = Part("supernet", SupernetScoreConfig())
+"""The evaluator of a ranking that names none."""
+
+TWINS = Part("supernet+twins", SupernetScoreConfig(), wrappers=(Part("twins", TwinsConfig()),))
+
+_FREE = (*COSTS, *ZERO_COST_PROXIES)
+"""Baselines that need no table."""
 
 
-def rank(setup: RankingSetup, *, workers: int, observer: Observer = SILENT) -> dict[str, Any]:
-    """Train the supernets, score, compare; or finish what an earlier attempt left.
+@dataclass(frozen=True)
+class Truth:
+    """The truth about the architectures to score.
 
-    Args:
-        setup: what to rank, by what, and where to keep it.
-        workers: processes that train and score at the same time.
-        observer: told of the progress in optimizer steps and scores.
-
-    Returns:
-        The content of ``result.json``; ``scores.parquet`` beside it holds all scores.
+    Attributes:
+        archs: ``(n, decisions)``.
+        values: of the column, ``(n,)``, higher is better.
+        others: values of the columns among the baselines, ``(n,)`` each, NaN where there is none.
     """
-    if setup.run.result.exists():
-        return read_json(setup.run.result)
-    count = setup.config.ranking.supernets
-    each = units(setup)
-    done = [0] * count
-    observer.begin("ranking", count * each, 0, "unit")
 
-    def progress(index: int, units_done: int) -> None:
-        done[index] = units_done
-        observer.advance("ranking", min(sum(done), count * each))
+    archs: UInt8[np.ndarray, "n decisions"]
+    values: Float64[np.ndarray, " n"]
+    others: dict[str, Float64[np.ndarray, " n"]]
 
-    found: list[dict[str, Any]] = [{}] * count
+    @classmethod
+    def read(cls, path: Path, column: str, space: Space, options: RankingOptions, streams: Streams) -> Truth:
+        """Read the column, draw the architectures where not all are scored, and find the baselines' columns.
 
-    def result(index: int, content: dict[str, Any]) -> None:
-        progress(index, each)
-        found[index] = content
-
-    # Decoded here once, so that workers find them in memory.
-    _ = setup.dataset.validation
-    run_jobs(
-        partial(train_and_score, setup),
-        range(count),
-        workers=workers,
-        threads=setup.config.threads,
-        on_progress=progress,
-        on_result=result,
-    )
-    observer.end("ranking")
-    rivals = score_rivals(setup, observer)
-    observer.say(
-        f"criteria of {len(setup.specs) + len(rivals)} rankings, {setup.config.ranking.bootstrap} resamples each"
-    )
-    supernets = [pd.read_parquet(setup.scores_file(index)) for index in range(count)]
-    result_json, table = assemble(setup, supernets, found, rivals)
-    with replacing(setup.run.path / "scores.parquet") as temporary:
-        table.to_parquet(temporary, index=False)
-    write_json(setup.run.result, result_json)
-    return read_json(setup.run.result)
+        Raises:
+            DataError: when file or column is absent, or an architecture is none of the space.
+            ConfigError: when a baseline is neither a cost, nor a proxy, nor a column.
+        """
+        table = TruthTable.read(path)
+        values = table.column(column)
+        for name in options.baselines:
+            if name not in (*_FREE, *table.columns):
+                raise ConfigError(f"unknown baseline '{name}': choose {', '.join(_FREE)}, or a column of {path}")
+        known = np.flatnonzero(~np.isnan(values))
+        if len(known) < 10:
+            raise DataError(f"{path} knows column {column} of {len(known)} architectures only: 10 are needed at least")
+        wanted = options.architectures
+        if wanted is not None and wanted < len(known):
+            known = np.sort(streams.numpy("ranking/architectures").choice(known, wanted, replace=False))
+        archs = rows_of([table.architectures[index] for index in known], space)
+        others = {name: table.column(name)[known] for name in options.baselines if name not in _FREE}
+        return cls(archs, values[known], others)
 
 
-def units(setup: RankingSetup) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """One ranking: its configuration and what goes with it."""
+
+    config: RankingConfig
+    context: Context
+    truth: Truth
+
+    @property
+    def streams(self) -> Streams:
+        """Source of all draws but those of the supernets."""
+        return self.context.streams
+
+    @cached_property
+    def evaluators(self) -> tuple[Part, ...]:
+        """The ways of scoring, the main one first."""
+        # Of a part of the space the twins that nobody asked for would have to be scored too.
+        whole = self.lists_twins and len(self.truth.archs) == self.context.space.architectures
+        return self.config.ranking.evaluators or ((PLAIN, TWINS) if whole else (PLAIN,))
+
+    @property
+    def shared(self) -> tuple[Part, ...]:
+        """Those that each supernet is asked by."""
+        return tuple(part for part in self.evaluators if part.says("needs_supernet", False))
+
+    @property
+    def lists_twins(self) -> bool:
+        """Whether the space has twins and is small enough for them to be listed."""
+        space = self.context.space
+        return space.rules[0] != "literal" and (space.architectures or LARGEST + 1) <= LARGEST
+
+    @property
+    def marks(self) -> tuple[int, ...]:
+        """Earlier epochs that are ranked too: equally spaced, without the last."""
+        epochs, count = self.config.supernet.recipe.epochs, self.config.ranking.curve
+        marks = {round(epochs * number / (count + 1)) for number in range(1, count + 1)}
+        return tuple(sorted(marks - {0, epochs}))
+
+    @property
+    def curve_archs(self) -> Int64[np.ndarray, " k"]:
+        """Positions of the architectures that are scored at the earlier epochs."""
+        total, count = len(self.truth.archs), self.config.ranking.curve_architectures
+        chosen = self.streams.numpy("ranking/curve").choice(total, min(total, count), replace=False)
+        return np.sort(chosen).astype(np.int64)
+
+    def to_score(self, part: Part) -> UInt8[np.ndarray, "n decisions"]:
+        """Return the architectures to score on behalf of an evaluator, without those that another scores anyway."""
+        archs, space = self.truth.archs, self.context.space
+        if not _averages_twins(part):
+            return archs
+        assert space.architectures is not None
+        asked = np.zeros(space.architectures, dtype=bool)
+        asked[positions(space, archs)] = True
+        rows = every(space)
+        classes = positions(space, space.canonical(rows))
+        wanted = np.isin(classes, classes[asked])
+        if any(not _averages_twins(other) and other.config == part.config for other in self.evaluators):
+            wanted &= ~asked
+        return rows[wanted]
+
+    @cached_property
+    def scores_each(self) -> int:
+        """How many scores of one architecture each a supernet computes."""
+        return sum(len(self.to_score(part)) for part in self.shared) + len(self.marks) * len(self.curve_archs)
+
+    def scores_file(self, index: int) -> Path:
+        """Return where the scores of one supernet are kept, a column for each evaluator."""
+        return self.weights(index).context.run.path / "scores.parquet"
+
+    def weights(self, index: int) -> SharedWeights:
+        """Return the training of one supernet; its directory lies inside that of the ranking."""
+        own = self.context.replace(
+            seed=self.config.seed_of(index), run=RunDirectory(self.context.run.path / "supernets" / str(index))
+        )
+        return SharedWeights(context=own, config=self.config.supernet, sampling=self.config.weight_sampling)
+
+    def check(self) -> None:
+        """Find what would stop the ranking only later.
+
+        Raises:
+            TrueshotError: naming it.
+        """
+        if not self.lists_twins and any(_averages_twins(part) for part in self.evaluators):
+            raise ConfigError(
+                f"space {self.context.space.name} has no isomorphic twins that could be listed: leave out +twins"
+            )
+        if not self.shared:
+            raise ConfigError("a ranking compares supernets: name at least one evaluator of a supernet")
+        self.weights(0).make()
+        self.weights(0).check()
+
+    def run(self, *, observer: Observer = SILENT) -> Result:
+        """Train the supernets, score, compare; or finish what an earlier attempt left.
+
+        Returns:
+            The content of ``result.json``; ``scores.parquet`` beside it holds all scores.
+        """
+        run = self.context.run
+        if run.result.exists():
+            return Result.read(run.result)
+        count = self.config.ranking.supernets
+        self._train_all(observer)
+        baselines = score_baselines(self, observer)
+        others = {part.kind: self._scored_once(part) for part in self.evaluators if part not in self.shared}
+        observer.say(
+            f"criteria of {len(self.evaluators) + len(baselines)} rankings,"
+            f" {self.config.ranking.bootstrap} resamples each"
+        )
+        supernets = [pd.read_parquet(self.scores_file(index)) for index in range(count)]
+        found = [read_json(self.record(index)) for index in range(count)]
+        head, table = assemble(self, supernets, found, baselines, others)
+        with replacing(run.path / "scores.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
+        Result(command="rank", head=head).write(run.result)
+        return Result.read(run.result)
+
+    def _train_all(self, observer: Observer) -> None:
+        """Train every supernet that has not been and score by it, each a job; keep what they return.
+
+        Raises:
+            TrueshotError: that of a supernet which failed, after the others are done and kept.
+        """
+        count, each = self.config.ranking.supernets, _units(self)
+        todo = [index for index in range(count) if not self.record(index).exists()]
+        before, done = (count - len(todo)) * each, [0] * len(todo)
+        observer.begin("ranking", count * each, before, "unit")
+
+        def progress(position: int, units_done: int) -> None:
+            done[position] = units_done
+            observer.advance("ranking", min(before + sum(done), count * each))
+
+        def result(position: int, content: dict[str, Any]) -> None:
+            self._keep(todo[position], content)
+            progress(position, each)
+
+        # Decoded here once, so that workers find them in memory.
+        _ = self.context.images.validation
+        executor = self.context.executor
+        share = 0.0 if self.context.device.type == "cpu" else executor.device_share
+        jobs = [Job(index, f"supernet {index}", self.config.threads, share) for index in todo]
+        # A worker needs neither the observer nor the executor, which cannot be sent.
+        job = partial(train_and_score, replace(self, context=self.context.alone()))
+        raise_failures(executor.run(job, jobs, on_progress=progress, on_result=result), observer.say)
+        observer.end("ranking")
+
+    def record(self, index: int) -> Path:
+        """Return where what a supernet's job found is kept, but for the scores."""
+        return self.weights(index).context.run.path / "record.json"
+
+    def _keep(self, index: int, content: dict[str, Any]) -> None:
+        """Write what a job found, the scores first: with the record the supernet counts as done."""
+        with replacing(self.scores_file(index)) as temporary:
+            pd.DataFrame(content["scores"]).to_parquet(temporary, index=False)
+        write_json(self.record(index), {key: value for key, value in content.items() if key != "scores"})
+
+    def _scored_once(self, part: Part) -> tuple[Scores, float]:
+        """Score by an evaluator that uses no supernet; return scores and seconds."""
+        start = time.monotonic()
+        with EvaluationCache(self.context.run.evaluations) as cache:
+            evaluator = _wrapped(part, self.context, Cached(_inner(part).build(self.context), cache, chunk=_CHUNK))
+            return evaluator(self.truth.archs), time.monotonic() - start
+
+    def forecast_seconds(self) -> float:
+        """Return the expected seconds of all supernets' training and scores.
+
+        Zero-cost proxies and the criteria come on top, SGLD samples and fine-tuning too.
+        """
+        weights, recipe = self.weights(0), self.config.supernet.recipe
+        with threads(self.config.threads):
+            supernet, batches = weights.make(), weights.batches()
+            task = SupernetTask(
+                supernet, weights.sampler(), make_optimizer(supernet, recipe), None, Loss(), recipe.clip, Streams(0)
+            )
+            step = step_seconds(task, {TRAIN: batches}, _STEPS, wait=waiting_for(self.context.device))
+            # Neighbours in the order of the architectures, for that is how they are scored.
+            archs = self.truth.archs
+            few = archs[np.lexsort(archs.T[::-1])][:: max(1, len(archs) // _SCORES)][:_SCORES]
+            trained = TrainedSupernet(weights=weights, supernet=supernet, snapshots=(), config=self.config.evaluation)
+            one_shot = trained.one_shot()
+            score = median_seconds(lambda _: one_shot(few), 1, warm_up=0) / len(few)
+        each = recipe.epochs * batches.steps_per_epoch * step + self.scores_each * score
+        workers = min(self.context.executor.workers or self.config.ranking.supernets, self.config.ranking.supernets)
+        return each * -(-self.config.ranking.supernets // workers)
+
+
+def _averages_twins(part: Part) -> bool:
+    return any(isinstance(wrapper.config, TwinsConfig) for wrapper in part.wrappers)
+
+
+def _inner(part: Part) -> Part:
+    """Return the evaluator without what is put around it."""
+    return replace(part, wrappers=())
+
+
+def _wrapped(part: Part, context: Context, evaluator: Evaluator) -> Evaluator:
+    for wrapper in part.wrappers:
+        evaluator = wrapper.build(context, evaluator)
+    return evaluator
+
+
+def _units(ranking: Ranking) -> int:
     """Return the progress units of one supernet: scores, and steps by how many scores they take as long as."""
-    steps = setup.config.supernet.recipe.epochs * supernet_batches(setup.supernet(0)).steps_per_epoch
-    return steps * step_units(setup) + setup.scores_each
+    steps = ranking.config.supernet.recipe.epochs * ranking.weights(0).batches().steps_per_epoch
+    return steps * _step_units(ranking) + ranking.scores_each
 
 
-def step_units(setup: RankingSetup) -> int:
+def _step_units(ranking: Ranking) -> int:
     """Return about how many scores take as long as an optimizer step, for the display of progress."""
-    config, recipe = setup.config.evaluation, setup.config.supernet.recipe
-    recalibration = config.recalibration
-    images = config.images or len(setup.dataset.validation)
-    if recalibration.needs_images:
-        images += recalibration.batches * recalibration.batch_size
-    per_step = make_sampler(setup.space, setup.config.supernet.sampler, BudgetConfig()).per_step
+    config, recipe = ranking.config.evaluation, ranking.config.supernet.recipe
+    images = config.images or len(ranking.context.images.validation)
+    if config.recalibration.needs_images:
+        images += config.recalibration.batches * config.recalibration.batch_size
     # A step goes forth and back, which takes three times as long as forth; architectures scored together share work.
-    return max(1, round(9 * per_step * recipe.batch_size / images))
+    return max(1, round(9 * ranking.weights(0).sampler().per_step * recipe.batch_size / images))
 
 
-def train_and_score(setup: RankingSetup, index: int, tell: Tell) -> dict[str, Any]:
+def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
     """Train one supernet and score all architectures in every way, going on where an earlier attempt stopped.
 
+    Until it returns, the scores so far are kept in the supernet's own directory, as its weights are.
+
     Returns:
-        ``curve`` (rows of ``epoch``, ``seconds`` of
-        training and ``scores`` of the curve's architectures), ``train_seconds``, ``score_seconds`` by way, ``history``.
+        ``scores`` (a column for each evaluator), ``curve`` (rows of ``epoch``, ``seconds`` of training and ``scores``
+        of the curve's architectures), ``train_seconds``, ``sampling_seconds``, ``score_seconds`` by evaluator, and
+        ``history``.
     """
-    own = setup.supernet(index)
-    record = own.run.path / "record.json"
-    if record.exists():
-        return read_json(record)
-    supernet = make_supernet(own)
-    batches = supernet_batches(own)
-    files = _kept(setup, own)
-
-    def keep(epoch: int) -> None:
-        tell(epoch * batches.steps_per_epoch * step_units(setup))
-        if epoch in files and not files[epoch].exists():
-            save_snapshot(files[epoch], supernet.state_dict())
-
-    history = train_supernet(own, supernet, batches, on_epoch=keep)
+    weights = ranking.weights(index)
+    run = weights.context.run
+    supernet, batches = weights.make(), weights.batches()
+    each = batches.steps_per_epoch * _step_units(ranking)
+    median = weights.last_epochs() if any(part.says("way") == "median" for part in ranking.shared) else ()
+    training = weights.train(
+        supernet, batches, keep={*ranking.marks, *median}, on_epoch=lambda epoch: tell(epoch * each)
+    )
+    history = training.epochs
     start = time.monotonic()
-    snapshots = sample_weights(own, supernet, batches)
+    snapshots = weights.sample(supernet, batches)
     sampling = time.monotonic() - start
-    scorer = _Scorer(setup, own, supernet, tell, history[-1]["epoch"] * batches.steps_per_epoch * step_units(setup))
+    trained = TrainedSupernet(
+        weights=weights,
+        supernet=supernet,
+        snapshots=snapshots,
+        checkpoints=tuple(training.files.values()),
+        config=ranking.config.evaluation,
+    )
+    context = weights.context.replace(trained=trained)
+    scorer = _Scorer(supernet, tell, len(history) * each)
     columns, seconds = {}, {}
-    with EvaluationCache(own.run.evaluations) as cache:
-        for spec in sorted(setup.specs, key=lambda spec: spec.twins):
-            evaluator = scorer.evaluator(spec, cache, snapshots, list(files.values()))
+    with EvaluationCache(run.evaluations) as cache:
+        for part in sorted(ranking.shared, key=_averages_twins):
+            # Every score is kept as soon as it is there; what a mean is over is in the cache by then.
+            evaluator = Cached(_inner(part).build(context), cache)
             began = time.monotonic()
-            scores = scorer.score(evaluator, setup.to_score(spec))
-            # What the mean is over is in the cache by now.
-            columns[str(spec)] = TwinMean(evaluator, setup.space)(setup.truth.archs) if spec.twins else scores
-            seconds[str(spec)] = time.monotonic() - began
+            scores = scorer.score(evaluator, ranking.to_score(part))
+            columns[part.kind] = _wrapped(part, context, evaluator)(ranking.truth.archs) if part.wrappers else scores
+            seconds[part.kind] = time.monotonic() - began
         curve = []
-        for epoch in setup.marks:
-            one_shot = Cached(single_checkpoint(scorer.one_shot(setup.specs[0]), files[epoch]), cache)
-            values = scorer.score(one_shot, setup.truth.archs[setup.curve_archs])
+        for epoch in ranking.marks:
+            one_shot = trained.one_shot(ranking.shared[0].says("metric"))
+            at_epoch = Cached(single_checkpoint(one_shot, training.files[epoch]), cache)
+            values = scorer.score(at_epoch, ranking.truth.archs[ranking.curve_archs])
             curve.append({"epoch": epoch, "seconds": history[epoch - 1]["seconds"], "scores": values.tolist()})
-    with replacing(setup.scores_file(index)) as temporary:
-        pd.DataFrame(columns).to_parquet(temporary, index=False)
-    content = {
+    return {
+        "scores": columns,
         "curve": curve,
         "train_seconds": history[-1]["seconds"],
         "sampling_seconds": sampling,
         "score_seconds": seconds,
         "history": history,
     }
-    write_json(record, content)
-    return content
 
 
-def _kept(setup: RankingSetup, own: Setup) -> dict[int, Path]:
-    """Return the files of the epochs whose weights are needed after the training, the last not among them."""
-    epochs = set(setup.marks)
-    if any(spec.way == "median" for spec in setup.specs):
-        last = setup.config.supernet.recipe.epochs
-        epochs |= set(range(max(1, last - _MEDIAN + 1), last))
-    return {epoch: own.run.checkpoint(f"epoch-{epoch:04d}") for epoch in sorted(epochs)}
-
-
+@dataclass
 class _Scorer:
     """Scores in an order in which neighbours share work, and tells how far it is."""
 
-    def __init__(self, setup: RankingSetup, own: Setup, supernet: Supernet, tell: Tell, done: int) -> None:
-        self.setup, self.own, self.supernet, self._tell, self._done = setup, own, supernet, tell, done
-
-    def one_shot(self, spec: Spec) -> Any:
-        """Return the one-shot evaluator with the metric of ``spec``."""
-        return make_one_shot(self.own, self.supernet, self._config(spec))
-
-    def _config(self, spec: Spec) -> EvaluationConfig:
-        config = self.own.config.evaluation
-        return config.model_copy(update={"metric": spec.metric or config.metric})
-
-    def evaluator(
-        self, spec: Spec, cache: EvaluationCache, snapshots: Sequence[Path], checkpoints: Sequence[Path]
-    ) -> Evaluator:
-        """Return what scores single architectures as ``spec`` says; every score is kept as soon as it is there."""
-        return Cached(self._uncached(spec, snapshots, checkpoints), cache)
-
-    def _uncached(self, spec: Spec, snapshots: Sequence[Path], checkpoints: Sequence[Path]) -> Evaluator:
-        if spec.way == "fine-tuned":
-            tuned = FineTuned(self.supernet, fine_tuning(self.own, self._config(spec)))
-            return WithWeights(tuned, self.supernet, snapshots[0])
-        one_shot = self.one_shot(spec)
-        if spec.way == "parameter":
-            return parameter_expectation(one_shot, snapshots)
-        if spec.way == "score":
-            return Mean([single_checkpoint(one_shot, snapshot) for snapshot in snapshots])
-        if spec.way == "median":
-            last = [*checkpoints[-(_MEDIAN - 1) :], snapshots[0]]
-            return Median([single_checkpoint(one_shot, snapshot) for snapshot in last])
-        return single_checkpoint(one_shot, snapshots[0])
+    supernet: Supernet
+    tell: Tell
+    done: int = field(default=0)
 
     def score(self, evaluator: Evaluator, archs: UInt8[np.ndarray, "n decisions"]) -> Scores:
         """Return the scores; architectures that share work are scored one after another."""
@@ -220,40 +388,44 @@ class _Scorer:
             return scores
         for part in np.array_split(self._order(archs), -(-len(archs) // _CHUNK)):
             scores[part] = evaluator(archs[part])
-            self._done += len(part)
-            self._tell(self._done)
+            self.done += len(part)
+            self.tell(self.done)
         return scores
 
     def _order(self, archs: UInt8[np.ndarray, "n decisions"]) -> Int64[np.ndarray, " n"]:
         if not isinstance(self.supernet.body, Stepwise):
             return np.arange(len(archs))
-        _, positions = planned(self.supernet, [tuple(row) for row in archs.tolist()])
-        return np.concatenate([np.array(where, dtype=np.int64) for where in positions.values()])
+        _, found = planned(self.supernet, [tuple(row) for row in archs.tolist()])
+        return np.concatenate([np.array(where, dtype=np.int64) for where in found.values()])
 
 
-def score_rivals(setup: RankingSetup, observer: Observer) -> dict[str, tuple[Int64[np.ndarray, " k"], Scores, float]]:
-    """Return what costs little: for each rival the positions of the architectures it scored, the scores and seconds."""
-    options, archs = setup.config.ranking, setup.truth.archs
-    found: dict[str, tuple[Int64[np.ndarray, " k"], Scores, float]] = {}
-    proxies = [name for name in options.rivals if name in PROXIES]
-    drawn = setup.streams.numpy("ranking/proxies").choice(
+Baseline = tuple[Int64[np.ndarray, " k"], Scores, float]
+"""Positions of the architectures that were scored, their scores, and seconds."""
+
+
+def score_baselines(ranking: Ranking, observer: Observer) -> dict[str, Baseline]:
+    """Return the scores of what costs little or nothing, by name."""
+    options, archs, context = ranking.config.ranking, ranking.truth.archs, ranking.context
+    found: dict[str, Baseline] = {}
+    proxies = [name for name in options.baselines if name in ZERO_COST_PROXIES]
+    drawn = ranking.streams.numpy("ranking/proxies").choice(
         len(archs), min(len(archs), options.proxy_architectures), replace=False
     )
-    positions = np.sort(drawn).astype(np.int64)
+    few = np.sort(drawn).astype(np.int64)
     if proxies:
-        observer.begin("proxies", len(proxies) * len(positions), 0, "architecture")
-    with EvaluationCache(setup.run.evaluations) as cache:
-        for name in options.rivals:
+        observer.begin("proxies", len(proxies) * len(few), 0, "architecture")
+    with EvaluationCache(context.run.evaluations) as cache:
+        for name in options.baselines:
             start = time.monotonic()
             if name in COSTS:
-                found[name] = np.arange(len(archs)), CostScore(setup.space, name)(archs), time.monotonic() - start
-            elif name in PROXIES:
-                report = partial(_advance, observer, proxies.index(name) * len(positions))
-                scores = _proxy_scores(setup, name, cache, positions, report)
-                found[name] = positions, scores, time.monotonic() - start
+                found[name] = np.arange(len(archs)), CostScore(context.space, name)(archs), time.monotonic() - start
+            elif name in ZERO_COST_PROXIES:
+                report = partial(_advance, observer, proxies.index(name) * len(few))
+                scores = _proxy_scores(ranking, name, cache, few, report)
+                found[name] = few, scores, time.monotonic() - start
             else:
-                there = np.flatnonzero(~np.isnan(setup.truth.others[name]))
-                found[name] = there, setup.truth.others[name][there], 0.0
+                there = np.flatnonzero(~np.isnan(ranking.truth.others[name]))
+                found[name] = there, ranking.truth.others[name][there], 0.0
     if proxies:
         observer.end("proxies")
     return found
@@ -264,24 +436,15 @@ def _advance(observer: Observer, before: int, done: int) -> None:
 
 
 def _proxy_scores(
-    setup: RankingSetup,
-    name: str,
-    cache: EvaluationCache,
-    positions: Int64[np.ndarray, " k"],
-    report: Callable[[int], None],
+    ranking: Ranking, name: str, cache: EvaluationCache, few: Int64[np.ndarray, " k"], report: Callable[[int], None]
 ) -> Scores:
-    dataset, options = setup.dataset, setup.config.ranking
-    source = eval_batches(
-        dataset.train, dataset, batch_size=options.proxy_images, device=setup.device, limit=options.proxy_images
-    )
-    images, labels = next(iter(source))
-    evaluator = Cached(ZeroCost(setup.space.final(), name, (images, labels), setup.streams), cache)
-    scores = np.empty(len(positions), dtype=np.float64)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(setup.config.threads)
-    for start in range(0, len(positions), 20):
-        part = slice(start, start + 20)
-        scores[part] = evaluator(setup.truth.archs[positions[part]])
-        report(min(start + 20, len(positions)))
-    torch.set_num_threads(threads)
+    context, count = ranking.context, ranking.config.ranking.proxy_images
+    images, labels = next(iter(measured_batches(context, context.images.train, count, count)))
+    evaluator = Cached(ZeroCost(context.space.final(), name, (images, labels), ranking.streams), cache)
+    scores = np.empty(len(few), dtype=np.float64)
+    with threads(ranking.config.threads):
+        for start in range(0, len(few), _PROXIES):
+            part = slice(start, start + _PROXIES)
+            scores[part] = evaluator(ranking.truth.archs[few[part]])
+            report(min(start + _PROXIES, len(few)))
     return scores

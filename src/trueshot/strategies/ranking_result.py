@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,12 @@ from trueshot.criteria.correlation import kendall_tau
 from trueshot.criteria.curves import improvement_curve, pruning_curve
 from trueshot.criteria.groups import by_cost, mean_group_rank_std, mean_group_std
 from trueshot.criteria.summary import summarise
+from trueshot.sampling import describe_sampler
 from trueshot.spaces.description import describe
-from trueshot.strategies.config import BudgetConfig
-from trueshot.strategies.ranking_setup import RankingSetup
 from trueshot.strategies.setup import environment
-from trueshot.strategies.weights import describe_sampler, make_sampler
+
+if TYPE_CHECKING:
+    from trueshot.strategies.ranking import Ranking
 
 Column = Float64[np.ndarray, " n"]
 
@@ -29,84 +30,92 @@ _POINTS = 60
 
 
 def assemble(
-    setup: RankingSetup,
+    ranking: Ranking,
     supernets: Sequence[pd.DataFrame],
     records: Sequence[Mapping[str, Any]],
-    rivals: Mapping[str, tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], float]],
+    baselines: Mapping[str, tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], float]],
+    others: Mapping[str, tuple[Column, float]],
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return the content of ``result.json`` and the table of all scores.
+    """Return the head of the result and the table of all scores.
 
     Args:
-        setup: the ranking.
-        supernets: scores by each supernet, a column for each way.
-        records: what each supernet's process returned.
-        rivals: for each rival the positions of the architectures it scored, the scores and the seconds.
+        ranking: the ranking.
+        supernets: scores by each supernet, a column for each evaluator that uses one.
+        records: what each supernet's job returned.
+        baselines: for each the positions of the architectures it scored, the scores and the seconds.
+        others: scores and seconds of the evaluators that use no supernet.
     """
-    truth, options = setup.truth.values, setup.config.ranking
+    truth, options = ranking.truth.values, ranking.config.ranking
     good = None if options.good is None else truth > options.good
-    judge = _Judge(setup, truth, good)
-    names = [str(spec) for spec in setup.specs]
-    means = {name: np.mean([table[name].to_numpy() for table in supernets], axis=0) for name in names}
+    judge = _Judge(ranking, truth, good)
+    shared, names = {part.kind for part in ranking.shared}, [part.kind for part in ranking.evaluators]
+    means = {
+        name: np.mean([table[name].to_numpy() for table in supernets], axis=0) if name in shared else others[name][0]
+        for name in names
+    }
     evaluators = {
         name: {
             **judge(np.arange(len(truth)), means[name]),
-            "supernets": [judge.tau(table[name].to_numpy()) for table in supernets],
-            "seconds": float(np.sum([record["score_seconds"][name] for record in records])),
+            "supernets": [judge.tau(table[name].to_numpy()) for table in supernets] if name in shared else [],
+            "seconds": float(np.sum([record["score_seconds"][name] for record in records]))
+            if name in shared
+            else others[name][1],
         }
         for name in names
     }
     main = means[names[0]]
     training = [float(record["train_seconds"]) for record in records]
     result = {
-        "space": {**describe(setup.space), "name": setup.space.name},
-        "dataset": _dataset(setup),
+        "space": {**describe(ranking.context.space), "name": ranking.context.space.name},
+        "dataset": _dataset(ranking),
         "architectures": len(truth),
         "good": None if good is None else {"above": options.good, "architectures": int(good.sum())},
-        "sampler": describe_sampler(make_sampler(setup.space, setup.config.supernet.sampler, BudgetConfig())),
-        "sharing": setup.config.supernet.sharing.kind,
+        "sampler": describe_sampler(ranking.weights(0).sampler()),
+        "sharing": ranking.config.supernet.sharing.kind,
         "evaluators": evaluators,
-        "rivals": {
+        "baselines": {
             name: {**judge(positions, scores), "seconds": seconds}
-            for name, (positions, scores, seconds) in rivals.items()
+            for name, (positions, scores, seconds) in baselines.items()
         },
-        "agreement": _agreement([table[names[0]].to_numpy() for table in supernets]),
-        "curve": _curve(setup, judge, supernets, records),
+        "agreement": _agreement([table[ranking.shared[0].kind].to_numpy() for table in supernets]),
+        "curve": _curve(ranking, judge, supernets, records),
         "pruning": _drawn(judge.pruning(main)),
         "improvement": _drawn(judge.improvement(main)),
         "cost_groups": judge.groups(main),
-        "twins": _twins(setup, truth, {name: means[name] for name in names}),
+        "twins": _twins(ranking, truth, {name: means[name] for name in names}),
         "seconds": {
             "training": training,
             "sampling": [float(record["sampling_seconds"]) for record in records],
             "scoring": [float(sum(record["score_seconds"].values())) for record in records],
         },
-        "environment": environment(setup.device),
+        "environment": environment(ranking.context.device),
     }
-    return result, _table(setup, means, supernets, rivals)
+    return result, _table(ranking, means, supernets, baselines)
 
 
 def _table(
-    setup: RankingSetup,
+    ranking: Ranking,
     means: Mapping[str, Column],
     supernets: Sequence[pd.DataFrame],
-    rivals: Mapping[str, tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], float]],
+    baselines: Mapping[str, tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], float]],
 ) -> pd.DataFrame:
-    """Return all scores, a row for each architecture: the means, each supernet's own, the rivals'."""
-    truth = setup.truth.values
-    table = pd.DataFrame({"arch": [setup.space.format(row) for row in setup.truth.archs], "truth": truth})
+    """Return all scores, a row for each architecture: the means, each supernet's own, the baselines'."""
+    truth = ranking.truth.values
+    table = pd.DataFrame({"arch": [ranking.context.space.format(row) for row in ranking.truth.archs], "truth": truth})
     for name, mean in means.items():
         table[name] = mean
         for index, own in enumerate(supernets):
-            table[f"{name} ({index})"] = own[name].to_numpy()
-    for name, (positions, scores, _) in rivals.items():
+            if name in own:
+                table[f"{name} ({index})"] = own[name].to_numpy()
+    for name, (positions, scores, _) in baselines.items():
         column = np.full(len(truth), np.nan)
         column[positions] = scores
         table[name] = column
     return table
 
 
-def _dataset(setup: RankingSetup) -> dict[str, Any]:
-    dataset = setup.dataset
+def _dataset(ranking: Ranking) -> dict[str, Any]:
+    dataset = ranking.context.images
     return {
         "name": dataset.name,
         "train": len(dataset.train),
@@ -119,8 +128,8 @@ def _dataset(setup: RankingSetup) -> dict[str, Any]:
 class _Judge:
     """Computes criteria over all architectures and over the good ones."""
 
-    def __init__(self, setup: RankingSetup, truth: Column, good: Bool[np.ndarray, " n"] | None) -> None:
-        self.setup, self.truth, self.good = setup, truth, good
+    def __init__(self, ranking: Ranking, truth: Column, good: Bool[np.ndarray, " n"] | None) -> None:
+        self.ranking, self.truth, self.good = ranking, truth, good
 
     def __call__(self, positions: Int64[np.ndarray, " k"], scores: Column) -> dict[str, Any]:
         truth = self.truth[positions]
@@ -131,8 +140,8 @@ class _Judge:
         return found
 
     def _summary(self, scores: Column, truth: Column) -> dict[str, Any]:
-        resamples = self.setup.config.ranking.bootstrap or None
-        generator = self.setup.streams.numpy("ranking/bootstrap") if resamples else None
+        resamples = self.ranking.config.ranking.bootstrap or None
+        generator = self.ranking.streams.numpy("ranking/bootstrap") if resamples else None
         try:
             return dict(summarise(predicted=scores, true=truth, bootstrap=resamples, generator=generator))
         except CriteriaError as error:
@@ -164,7 +173,7 @@ class _Judge:
 
     def groups(self, scores: Column) -> list[dict[str, Any]]:
         """Return tau and rank difference in groups of like MAdds, cheapest first."""
-        madds = self.setup.space.cost(self.setup.truth.archs).madds.astype(np.float64)
+        madds = self.ranking.context.space.cost(self.ranking.truth.archs).madds.astype(np.float64)
         count = min(10, len(madds) // 2)
         found = by_cost(predicted=scores, true=self.truth, cost=madds, groups=count)
         return [dataclasses.asdict(group) for group in found]
@@ -188,22 +197,22 @@ def _agreement(scores: Sequence[Column]) -> dict[str, float] | None:
 
 
 def _curve(
-    setup: RankingSetup, judge: _Judge, supernets: Sequence[pd.DataFrame], records: Sequence[Mapping[str, Any]]
+    ranking: Ranking, judge: _Judge, supernets: Sequence[pd.DataFrame], records: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return tau by the minutes that the training took, the end of the training last."""
-    positions = setup.curve_archs
+    positions = ranking.curve_archs
     rows = []
-    for number, epoch in enumerate(setup.marks):
+    for number, epoch in enumerate(ranking.marks):
         points = [record["curve"][number] for record in records]
         each = [np.array(point["scores"]) for point in points]
         minutes = max(point["seconds"] for point in points) / 60
         rows.append(_point(judge, epoch, minutes, positions, each))
     if not rows:
         return []
-    name = str(setup.specs[0])
+    name = ranking.shared[0].kind
     each = [table[name].to_numpy()[positions] for table in supernets]
     minutes = max(float(record["train_seconds"]) for record in records) / 60
-    return [*rows, _point(judge, setup.config.supernet.recipe.epochs, minutes, positions, each)]
+    return [*rows, _point(judge, ranking.config.supernet.recipe.epochs, minutes, positions, each)]
 
 
 def _point(
@@ -214,12 +223,12 @@ def _point(
     return {"epoch": epoch, "minutes": minutes, "n": len(positions), "together": together, "supernets": alone}
 
 
-def _twins(setup: RankingSetup, truth: Column, scores: Mapping[str, Column]) -> dict[str, Any] | None:
+def _twins(ranking: Ranking, truth: Column, scores: Mapping[str, Column]) -> dict[str, Any] | None:
     """Return how far isomorphic twins differ in truth and scores; ``None`` where the space knows of none."""
-    if not setup.space.rules:
+    if not ranking.context.space.rules:
         return None
-    rule = setup.space.rules[0]
-    _, labels = np.unique(setup.space.canonical(setup.truth.archs, rule), axis=0, return_inverse=True)
+    rule = ranking.context.space.rules[0]
+    _, labels = np.unique(ranking.context.space.canonical(ranking.truth.archs, rule), axis=0, return_inverse=True)
     labels = labels.reshape(-1)
     if len(np.unique(labels)) == len(labels):
         return None

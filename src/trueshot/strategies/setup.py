@@ -1,68 +1,221 @@
-"""What every phase of a run works with."""
+"""What a run works with: the context that every component is made from."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import platform
-from functools import cached_property
+from collections.abc import Iterator
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from jaxtyping import Float64, UInt8
 
 from trueshot import __version__
-from trueshot.core.errors import DeviceError
+from trueshot.core.cache import EvaluationCache
+from trueshot.core.errors import ConfigError, DataError, DeviceError
+from trueshot.core.executor import Executor, InProcess
+from trueshot.core.fingerprint import fingerprint
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
-from trueshot.evaluation.fingerprint import fingerprint
+from trueshot.core.tables import shared_file
+from trueshot.evaluation.config import Metric
+from trueshot.evaluation.parallel import Spread
+from trueshot.evaluation.protocol import Evaluator
+from trueshot.evaluation.tabular import TabularEvaluator
+from trueshot.evaluation.trained import StandAlone, Trial
+from trueshot.evaluation.truth import TruthTable
+from trueshot.evaluation.wrappers import Canonical
+from trueshot.sampling import Sampler
 from trueshot.search.bounds import Bounds
 from trueshot.spaces import Space
+from trueshot.spaces.costs import CostFunctions, standard_costs
 from trueshot.spaces.description import describe
-from trueshot.strategies.config import SearchConfig
+from trueshot.training.data.batches import eval_batches, train_batches
 from trueshot.training.data.dataset import Dataset, Part
 from trueshot.training.data.dataset import EncodedImages as Encoded
 from trueshot.training.data.options import DataOptions
 from trueshot.training.data.sources import load
 
+if TYPE_CHECKING:
+    from trueshot.strategies.config import RetrainingConfig
+    from trueshot.strategies.supernet import TrainedSupernet
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Setup:
-    """One run: its configuration, and the space, data, device and directory that go with it."""
+class Context:
+    """What components are made from: each takes the part that it uses.
 
-    config: SearchConfig
+    Attributes:
+        space: what is searched.
+        dataset: images, ``None`` where nothing is trained.
+        run: the directory that keeps everything.
+        device: that trains and scores.
+        seed: of everything random but the split of the data.
+        save_every: seconds between the checkpoints of a training.
+        data: how the images were read and split.
+        costs: of the space, by name.
+        bounds: hard bounds on them.
+        observer: told of the progress.
+        executor: runs independent jobs.
+        trained: trained shared weights, for components that say ``needs_supernet``.
+        sampler: the distribution of a proposer's first proposals.
+        earlier: the run whose trained supernet is used instead of a new one.
+        column: of a table of truth.
+        retraining: how networks are trained by themselves, for the oracle that does so.
+    """
+
     space: Space
-    dataset: Dataset
     run: RunDirectory
     device: torch.device
+    dataset: Dataset | None = None
+    seed: int = 0
+    save_every: float = 30.0
+    data: DataOptions = dataclasses.field(default_factory=DataOptions)
+    costs: CostFunctions = dataclasses.field(default=None)  # type: ignore[assignment]
+    bounds: Bounds = dataclasses.field(default_factory=Bounds)
     observer: Observer = SILENT
+    executor: Executor = dataclasses.field(default_factory=InProcess)
+    trained: TrainedSupernet | None = None
+    sampler: Sampler | None = None
+    earlier: RunDirectory | None = None
+    column: str | None = None
+    retraining: RetrainingConfig | None = None
+
+    def __post_init__(self) -> None:
+        """Take the costs that every space has where no others are given."""
+        if self.costs is None:
+            object.__setattr__(self, "costs", standard_costs(self.space))
 
     @cached_property
     def streams(self) -> Streams:
         """Source of all draws of the run."""
-        return Streams(self.config.seed)
+        return Streams(self.seed)
 
     @property
-    def bounds(self) -> Bounds:
-        """Hard bounds of the search."""
-        budget = self.config.budget
-        return Bounds(
-            max_madds=budget.max_madds,
-            min_madds=budget.min_madds,
-            max_params=budget.max_params,
-            min_params=budget.min_params,
-        )
+    def images(self) -> Dataset:
+        """The images.
+
+        Raises:
+            ConfigError: when there are none.
+        """
+        if self.dataset is None:
+            raise ConfigError("there are no images to train on: give --data")
+        return self.dataset
+
+    def replace(self, **changes: Any) -> Context:
+        """Return a copy with other parts."""
+        return dataclasses.replace(self, **changes)
+
+    def alone(self) -> Context:
+        """Return a copy for a worker: silent, and with jobs of its own done in its process."""
+        return self.replace(observer=SILENT, executor=InProcess())
 
     def identity(self, *parts: Any) -> str:
-        """Fingerprint of the space, the data, its split and further parts: what a checkpoint belongs to."""
-        split = self.config.data.model_dump(exclude={"max_bad_images", "workers"})
-        return fingerprint(repr(describe(self.space)), self.dataset.digest, split, *map(repr, parts))
+        """Return a fingerprint of the space, the images, their split and further plain values.
+
+        It is what a checkpoint belongs to.
+        """
+        split = self.data.replace(max_bad_images=0, workers=None).plain()
+        digest = None if self.dataset is None else self.dataset.digest
+        return fingerprint(describe(self.space), digest, split, *parts)
+
+    def stand_alone(self, metric: Metric) -> Evaluator:
+        """Return what trains each architecture by itself, twins once, and measures it on the validation images.
+
+        With an executor of several workers these train side by side; the scores are the same.
+
+        Raises:
+            ConfigError: when nothing says how networks are trained.
+        """
+        if self.retraining is None:
+            raise ConfigError("oracle train needs to know how: set retraining.recipe, or choose a preset")
+        alone = partial(_trained_alone, self.alone(), metric)
+        if self.executor.workers == 1:
+            evaluator = alone()
+        else:
+            evaluator = Spread(
+                alone,
+                self.executor,
+                cache=EvaluationCache(self.run.path / "log" / "trained.parquet"),
+                threads=torch.get_num_threads(),
+                device_share=0.0 if self.device.type == "cpu" else self.executor.device_share,
+                observer=self.observer,
+            )
+        return Canonical(evaluator, self.space, self.space.rules[0])
+
+    def tabular(self, file: str) -> Evaluator:
+        """Return what looks scores up in a table of truth, those of twins included.
+
+        Raises:
+            DataError: when the file or the column is not there.
+        """
+        table, column = self._table(file, None)
+        return TabularEvaluator(table, self.space, column, rule=self.space.rules[0])
+
+    def truth(
+        self, file: str, column: str | None = None
+    ) -> tuple[UInt8[np.ndarray, "n decisions"], Float64[np.ndarray, " n"]]:
+        """Return the architectures measured in a column of a table of truth, one at least, and their values.
+
+        Args:
+            file: the table.
+            column: its column; without one, that of the run.
+
+        Raises:
+            DataError: when the file or the column is not there, or the column is empty.
+        """
+        table, chosen = self._table(file, column)
+        archs, values = table.on(self.space, chosen)
+        if not len(archs):
+            raise DataError(f"column {chosen} of {file} holds no value: name another")
+        return archs, values
+
+    def _table(self, file: str, column: str | None) -> tuple[TruthTable, str]:
+        """Read a table and say which of its columns is meant."""
+        table, chosen = TruthTable.read(shared_file(Path(file))), column or self.column
+        if chosen is None:
+            raise ConfigError(f"oracle {file} is a table: name a column of it by --column: {', '.join(table.columns)}")
+        return table, chosen
 
     @cached_property
     def all_training_images(self) -> Part:
         """Training and validation images together, for networks whose architecture is chosen."""
-        return join(self.dataset.train, self.dataset.validation)
+        return join(self.images.train, self.images.validation)
+
+
+def _trained_alone(context: Context, metric: Metric) -> Evaluator:
+    """Return the evaluator that trains each architecture, in this process."""
+    assert context.retraining is not None
+    config, images = context.retraining, context.images
+    streams = context.streams.child("oracle-train")
+    batches = train_batches(
+        images.train,
+        images,
+        batch_size=config.recipe.batch_size,
+        augmentation=config.augmentation,
+        streams=streams,
+        device=context.device,
+    )
+    validation = eval_batches(images.validation, images, batch_size=512, device=context.device)
+    trial = Trial(batches, validation, config.recipe, streams, data=images.digest, metric=metric)
+    return StandAlone(context.space.final(), trial, device=context.device)
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Have PyTorch use so many threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def load_dataset(source: str, options: DataOptions) -> Dataset:

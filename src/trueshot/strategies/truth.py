@@ -5,36 +5,171 @@ It is how the inter-choice paper made its truth on SubImageNet (50 random archit
 
 from __future__ import annotations
 
-import time
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import pandas as pd
-import torch
+from jaxtyping import UInt8
 
-from trueshot.core.errors import TrainingError
+from trueshot.core.errors import ConfigError, TrainingError
+from trueshot.core.executor import Job, Tell, raise_failures
 from trueshot.core.files import read_json, replacing, write_json
+from trueshot.core.fingerprint import fingerprint
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
-from trueshot.evaluation.accuracy import measure
+from trueshot.evaluation.timing import step_seconds, waiting_for
+from trueshot.evaluation.trained import train_and_measure
 from trueshot.evaluation.truth import Measurement, TruthTable
-from trueshot.strategies.crew import Tell, run_jobs
-from trueshot.strategies.truth_setup import Training, TruthSetup
-from trueshot.training.loop import Plan
-from trueshot.training.standalone import build, train_network
+from trueshot.sampling import Sampler
+from trueshot.spaces import Space
+from trueshot.spaces.description import describe
+from trueshot.strategies.setup import Context, threads
+from trueshot.strategies.supernet import measured_batches
+from trueshot.strategies.truth_config import TruthConfig
+from trueshot.training.classification import Loss
+from trueshot.training.data.batches import Batches, EvaluationBatches, train_batches
+from trueshot.training.data.dataset import Dataset, EncodedImages, Part
+from trueshot.training.optimizers import make_optimizer
+from trueshot.training.plan import Plan
+from trueshot.training.standalone import NetworkTask, build
+from trueshot.training.task import TRAIN
 
 PARTS = ("valid", "test", "train")
 """The images an architecture is measured on, as the columns of the table call them."""
 
 _TIMED_NETWORKS, _TIMED_STEPS = 3, 4
+_DOUBLINGS, _FIRST_DRAW = 14, 64
 
 
-def train_one(setup: TruthSetup, job: Training, tell: Tell) -> dict[str, Any]:
-    """Train one architecture, going on from its checkpoint, measure it and record the results.
+@dataclass(frozen=True)
+class Training:
+    """One architecture, as its string, under one seed."""
+
+    arch: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TruthBuild:
+    """One build: its configuration, and the space, images, device and directory that go with it."""
+
+    config: TruthConfig
+    context: Context
+
+    @cached_property
+    def steps(self) -> int:
+        """Optimizer steps of each training."""
+        return self.config.retraining.recipe.epochs * self.batches(0).steps_per_epoch
+
+    @cached_property
+    def measured(self) -> dict[str, EvaluationBatches]:
+        """Validation and test images."""
+        images = self.context.images
+        parts = {"valid": images.validation, "test": images.test}
+        return {name: measured_batches(self.context, part) for name, part in parts.items()}
+
+    def batches(self, seed: int) -> Batches:
+        """Return the training batches: the same images in the same order for every architecture of one seed."""
+        training = self.config.retraining
+        return train_batches(
+            self.context.images.train,
+            self.context.images,
+            batch_size=training.recipe.batch_size,
+            augmentation=training.augmentation,
+            streams=Streams(seed).child("truth-batches"),
+            device=self.context.device,
+        )
+
+    @cached_property
+    def settings(self) -> str:
+        """Fingerprint of all that the values depend on besides architecture and seed."""
+        split = self.config.data.replace(max_bad_images=0, workers=None).plain()
+        training, threads = self.config.retraining.plain(), self.config.threads
+        context = self.context
+        digest = context.images.digest
+        return fingerprint("truth 2", describe(context.space), digest, split, training, threads, context.device.type)
+
+    def record(self, training: Training) -> Path:
+        """Return where the results of a training are kept."""
+        name = fingerprint(self.settings, training.arch, training.seed)[:20]
+        return self.context.run.path / "trainings" / f"{name}.json"
+
+    def keep(self, training: Training, content: dict[str, Any]) -> None:
+        """Write what a training gave, then forget its checkpoint, which a kill in between would need."""
+        path = self.record(training)
+        write_json(path, content)
+        checkpoint = self.context.run.checkpoint(path.stem)
+        # A worker that was killed while it wrote one left a part of it.
+        for left in [checkpoint, *checkpoint.parent.glob(f".{checkpoint.name}.*.tmp")]:
+            left.unlink(missing_ok=True)
+
+    def build(self, trainings: Sequence[Training], *, observer: Observer = SILENT) -> TruthTable:
+        """Train what was not trained before, and return the table of all.
+
+        The values depend on neither the number of workers nor on kills.
+
+        Args:
+            trainings: architectures and seeds, which are the rows of the table in this order.
+            observer: told of the progress in optimizer steps.
+
+        Raises:
+            TrueshotError: when a training failed; what was finished is kept.
+        """
+        todo = [training for training in trainings if not self.record(training).exists()]
+        total, before = len(trainings) * self.steps, (len(trainings) - len(todo)) * self.steps
+        done = [0] * len(todo)
+        observer.begin("truth", total, before, "step")
+
+        def progress(index: int, steps: int) -> None:
+            done[index] = steps
+            observer.advance("truth", before + sum(done))
+
+        def result(index: int, content: dict[str, Any]) -> None:
+            self.keep(todo[index], content)
+            progress(index, self.steps)
+            figures = {"trainings": (before + sum(done)) // self.steps, "of": len(trainings), "test": content["test"]}
+            observer.record("truth", before + sum(done), figures)
+
+        if todo:
+            # Decoded here once, so that workers find them in memory.
+            _ = self.context.images.test
+            executor = self.context.executor
+            share = executor.device_share if self.context.device.type == "cuda" else 0.0
+            jobs = [
+                Job(training, f"architecture '{training.arch}', seed {training.seed}", self.config.threads, share)
+                for training in todo
+            ]
+            alone = dataclasses.replace(self, context=self.context.alone())
+            failures = executor.run(partial(train_one, alone), jobs, on_progress=progress, on_result=result)
+            raise_failures(failures, observer.say)
+        observer.end("truth")
+        records = [read_json(self.record(training)) for training in trainings]
+        _write_trainings(self.context.run.path / "trainings.parquet", records)
+        return TruthTable.of(_measurements(self.context.images.name, records))
+
+    def forecast_seconds(self, todo: Sequence[Training]) -> float:
+        """Return the expected seconds of the trainings left, from a few measured steps of some of them."""
+        if not todo:
+            return 0.0
+        batches, recipe, space = self.batches(0), self.config.retraining.recipe, self.context.space
+        seconds, wait = [], waiting_for(self.context.device)
+        with threads(self.config.threads):
+            for job in todo[:_TIMED_NETWORKS]:
+                network = build(partial(space.network, space.parse(job.arch)), Streams(0), self.context.device)
+                task = NetworkTask(network, recipe, make_optimizer(network, recipe), None, Loss(), Streams(0))
+                seconds.append(step_seconds(task, {TRAIN: batches}, _TIMED_STEPS, wait=wait))
+        workers = self.context.executor.workers or len(todo)
+        return median(seconds) * self.steps * -(-len(todo) // min(workers, len(todo)))
+
+
+def train_one(setup: TruthBuild, job: Training, tell: Tell) -> dict[str, Any]:
+    """Train one architecture, going on from its checkpoint, and measure it.
 
     Weights are drawn as by :class:`~trueshot.evaluation.StandAlone`.
 
@@ -46,45 +181,44 @@ def train_one(setup: TruthSetup, job: Training, tell: Tell) -> dict[str, Any]:
     Raises:
         TrainingError: naming the architecture, when the loss is not finite.
     """
-    path, config = setup.record(job), setup.config
-    row = setup.space.parse(job.arch)
-    checkpoint = setup.run.checkpoint(path.stem)
+    path, config, context = setup.record(job), setup.config, setup.context
+    space = context.space
+    row = space.parse(job.arch)
     streams = Streams(job.seed).child("trial", *map(int, row))
-    network = build(partial(setup.space.network, row), streams, setup.device)
     plan = Plan(
         phase="truth",
         steps=setup.steps,
-        checkpoint=checkpoint,
+        checkpoint=context.run.checkpoint(path.stem),
         identity=path.stem,
         save_every=config.save_every,
     )
     try:
-        trained, history = train_network(
-            network, setup.batches(job.seed), config.retraining.recipe, streams, plan=plan, observer=_Teller(tell)
+        trained = train_and_measure(
+            build(partial(space.network, row), streams, context.device),
+            setup.batches(job.seed),
+            config.retraining.recipe,
+            streams,
+            plan=plan,
+            classes=len(context.images.classes),
+            measured=setup.measured,
+            observer=_Teller(tell),
         )
-        classes = len(setup.dataset.classes)
-        results = {part: measure(trained, batches, classes) for part, batches in setup.measured.items()}
     except TrainingError as error:
         raise TrainingError(f"architecture '{job.arch}', seed {job.seed}: {error}") from error
-    cost = setup.space.cost(row[None])
-    last = history[-1]
-    content = {
+    cost, last, results = space.cost(row[None]), trained.epochs[-1], trained.accuracies
+    return {
         "arch": job.arch,
         "seed": job.seed,
         "epochs": config.retraining.recipe.epochs,
         **{part: 100.0 * result.top1 for part, result in results.items()},
-        "train": 100.0 * last["accuracy"],
+        "train": 100.0 * float(last["accuracy"]),
         **{f"{part}_loss": result.loss for part, result in results.items()},
         "train_loss": last["loss"],
         "params": int(cost.params[0]),
         "madds": int(cost.madds[0]),
         "steps": setup.steps,
-        "seconds": last["seconds"],
+        "seconds": trained.seconds,
     }
-    write_json(path, content)
-    # Only now: a kill between measuring and recording finds the trained weights again.
-    checkpoint.unlink(missing_ok=True)
-    return content
 
 
 @dataclass(frozen=True)
@@ -109,77 +243,44 @@ class _Teller:
         pass
 
 
-def forecast_seconds(setup: TruthSetup, todo: Sequence[Training], workers: int) -> float:
-    """Return the expected seconds of the trainings left, from a few measured steps of some of them."""
-    if not todo:
-        return 0.0
-    threads = torch.get_num_threads()
-    torch.set_num_threads(setup.config.threads)
-    batches, recipe = setup.batches(0), setup.config.retraining.recipe
-    seconds = []
-    for job in todo[:_TIMED_NETWORKS]:
-        network = build(partial(setup.space.network, setup.space.parse(job.arch)), Streams(0), setup.device)
-        for steps in (1, _TIMED_STEPS):  # the first step warms up
-            start = time.perf_counter()
-            train_network(network, batches, recipe, Streams(0), plan=Plan(phase="forecast", steps=steps))
-        seconds.append((time.perf_counter() - start) / _TIMED_STEPS)
-    torch.set_num_threads(threads)
-    rounds = -(-len(todo) // min(workers, len(todo)))
-    return median(seconds) * setup.steps * rounds
+def share_decoders(dataset: Dataset, workers: int) -> Dataset:
+    """Divide the processes that decode large images among workers; how many there are changes no value."""
+
+    def fewer(images: EncodedImages) -> EncodedImages:
+        return dataclasses.replace(images, workers=-(-images.workers // workers))
+
+    def shared(part: Part) -> Part:
+        images = part.images
+        return dataclasses.replace(part, images=fewer(images)) if isinstance(images, EncodedImages) else part
+
+    test = dataset.held_back
+    return dataclasses.replace(
+        dataset,
+        train=shared(dataset.train),
+        validation=shared(dataset.validation),
+        held_back=dataclasses.replace(test, encoded=fewer(test.encoded)),
+    )
 
 
-def build_truth(
-    setup: TruthSetup,
-    trainings: Sequence[Training],
-    *,
-    workers: int = 1,
-    observer: Observer = SILENT,
-    method: str | None = None,
-) -> TruthTable:
-    """Train what was not trained before, and return the table of all.
-
-    The values depend on neither the number of workers nor on kills.
-
-    Args:
-        setup: the build.
-        trainings: architectures and seeds, which are the rows of the table in this order.
-        workers: processes that train at the same time.
-        observer: told of the progress in optimizer steps.
-        method: how processes are started, see :func:`~trueshot.strategies.crew.start_method`.
+def choose_architectures(sampler: Sampler, space: Space, n: int, streams: Streams) -> UInt8[np.ndarray, "n decisions"]:
+    """Draw ``n`` distinct architectures; a smaller ``n`` gives the first of them.
 
     Raises:
-        TrueshotError: the first that a training raised; what was finished is kept.
+        ConfigError: when there are not so many.
     """
-    todo = [training for training in trainings if not setup.record(training).exists()]
-    total, before = len(trainings) * setup.steps, (len(trainings) - len(todo)) * setup.steps
-    done = [0] * len(todo)
-    observer.begin("truth", total, before, "step")
-
-    def progress(index: int, steps: int) -> None:
-        done[index] = steps
-        observer.advance("truth", before + sum(done))
-
-    def result(index: int, content: dict[str, Any]) -> None:
-        progress(index, setup.steps)
-        figures = {"trainings": (before + sum(done)) // setup.steps, "of": len(trainings), "test": content["test"]}
-        observer.record("truth", before + sum(done), figures)
-
-    if todo:
-        # Decoded here once, so that workers find them in memory.
-        _ = setup.dataset.test
-        run_jobs(
-            partial(train_one, setup),
-            todo,
-            workers=workers,
-            threads=setup.config.threads,
-            on_progress=progress,
-            on_result=result,
-            method=method,
-        )
-    observer.end("truth")
-    records = [read_json(setup.record(training)) for training in trainings]
-    _write_trainings(setup.run.path / "trainings.parquet", records)
-    return TruthTable.of(_measurements(setup.dataset.name, records))
+    if space.architectures is not None and n > space.architectures:
+        raise ConfigError(f"--n {n}: space {space.name} has only {space.architectures} architectures: ask for fewer")
+    chosen: dict[bytes, np.ndarray] = {}
+    for number in range(_DOUBLINGS):
+        drawn = sampler.sample(_FIRST_DRAW << number, streams.numpy("truth/architectures", number))
+        for row in drawn:
+            chosen.setdefault(row.tobytes(), row)
+            if len(chosen) == n:
+                return np.stack(list(chosen.values()))
+    raise ConfigError(
+        f"--n {n}: the sampler gives only {len(chosen)} different architectures of {space.name}: ask for fewer, or take"
+        " another --sampler"
+    )
 
 
 def _measurements(name: str, records: Sequence[dict[str, Any]]) -> list[Measurement]:

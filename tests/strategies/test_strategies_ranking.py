@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from trueshot.cli.names import find
 from trueshot.core.run import RunDirectory
 from trueshot.spaces import NasBench201
 from trueshot.spaces.canonical.classes import every, positions
-from trueshot.strategies.ranking_setup import RankingConfig, RankingSetup, Spec, Truth
-from trueshot.strategies.setup import load_dataset
+from trueshot.strategies.rank_config import RankingConfig
+from trueshot.strategies.ranking import Ranking, Truth
+from trueshot.strategies.setup import Context, load_dataset
 
 SPACE = NasBench201(channels=2, cells=1, image_size=8)
 RECIPE = {"recipe": {"epochs": 3, "batch_size": 8, "lr": 0.1}}
@@ -16,16 +18,19 @@ RECIPE = {"recipe": {"epochs": 3, "batch_size": 8, "lr": 0.1}}
 
 def setup(tmp_path, archs, *evaluators, **options):
     ranking = {"evaluators": evaluators, "curve_architectures": 10, **options}
-    config = RankingConfig.make({"supernet": RECIPE, "data": {"max_images": 100}, "ranking": ranking})
-    truth = Truth(archs, np.arange(len(archs), dtype=float), {})
-    return RankingSetup(
-        config=config,
+    config = RankingConfig.make({"supernet": RECIPE, "data": {"max_images": 100}, "ranking": ranking}, find)
+    context = Context(
         space=SPACE,
         dataset=load_dataset("digits", config.data),
-        truth=truth,
         run=RunDirectory(tmp_path),
         device=torch.device("cpu"),
+        data=config.data,
     )
+    return Ranking(config=config, context=context, truth=Truth(archs, np.arange(len(archs), dtype=float), {}))
+
+
+def named(ranking, name):
+    return next(part for part in ranking.evaluators if part.kind == name)
 
 
 @pytest.fixture
@@ -47,19 +52,19 @@ def test_positions_are_those_in_the_list_of_all():
 
 
 def test_single_architectures_are_scored_as_asked(tmp_path, some):
-    made = setup(tmp_path, some, "one-shot", "median")
-    assert np.array_equal(made.to_score(Spec("median")), some)
+    made = setup(tmp_path, some, "supernet", "supernet:median")
+    assert np.array_equal(made.to_score(named(made, "supernet:median")), some)
     assert made.scores_each == 2 * len(some)
 
 
 def test_the_mean_over_twins_needs_every_member_once(tmp_path, some):
     expected = members(some)
     assert len(expected) > len(some)
-    alone = setup(tmp_path, some, "one-shot+twins")
-    assert np.array_equal(alone.to_score(Spec("one-shot", twins=True)), expected)
+    alone = setup(tmp_path, some, "supernet+twins")
+    assert np.array_equal(alone.to_score(named(alone, "supernet+twins")), expected)
     assert alone.scores_each == len(expected)
-    both = setup(tmp_path, some, "one-shot", "one-shot+twins", "median+twins", curve=2)
-    besides = both.to_score(Spec("one-shot", twins=True))
+    both = setup(tmp_path, some, "supernet", "supernet+twins", "supernet:median+twins", curve=2)
+    besides = both.to_score(named(both, "supernet+twins"))
     assert np.array_equal(np.unique(np.concatenate([besides, some]), axis=0), expected)
     assert len(besides) == len(expected) - len(some)
     # Medians of single architectures are not asked for; and ten architectures at each of two earlier epochs.
@@ -68,6 +73,6 @@ def test_the_mean_over_twins_needs_every_member_once(tmp_path, some):
 
 def test_of_the_whole_space_the_mean_needs_nothing_besides(tmp_path):
     made = setup(tmp_path, every(SPACE))
-    assert list(map(str, made.specs)) == ["one-shot", "one-shot+twins"]
-    assert made.to_score(made.specs[1]).shape == (0, 6)
+    assert [part.kind for part in made.evaluators] == ["supernet", "supernet+twins"]
+    assert made.to_score(made.evaluators[1]).shape == (0, 6)
     assert made.scores_each == 15_625

@@ -1,0 +1,96 @@
+"""What a strategy is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from trueshot.core.units import format_duration
+from trueshot.evaluation.protocol import Evaluator
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of a forecast: its name, and the seconds that it is expected to take."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run is expected to take, phase by phase; measured, hence different each time."""
+
+    phases: tuple[Phase, ...]
+
+    @property
+    def total(self) -> float:
+        """Seconds of the whole."""
+        return sum(phase.seconds for phase in self.phases)
+
+    def __iter__(self) -> Iterator[Phase]:
+        return iter(self.phases)
+
+    def __add__(self, other: Forecast) -> Forecast:
+        return Forecast(self.phases + other.phases)
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{phase.name} {format_duration(phase.seconds)}" for phase in self)
+        return f"forecast: {format_duration(self.total)} in all ({told})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a strategy found.
+
+    Attributes:
+        archs: what was evaluated ``(n, decisions)``, in order.
+        scores: of each, higher is better.
+        evaluator: what scored them; it can score more.
+        scored_by: what that is, for people.
+        told: how they were found, for people: pairs of a label and a text.
+        more: sections that the strategy adds to the result (:mod:`trueshot.core.results`).
+        values: further JSON values of the result.
+    """
+
+    archs: UInt8[np.ndarray, "n decisions"]
+    scores: Float64[np.ndarray, " n"]
+    evaluator: Evaluator
+    scored_by: str
+    told: tuple[tuple[str, str], ...] = ()
+    more: tuple[Any, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def best_first(self) -> np.ndarray:
+        """Positions of all architectures, best first; of equal scores the earlier first."""
+        return np.argsort(-self.scores, kind="stable")
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """A way to find architectures, made as ``Strategy(config, context)``.
+
+    It knows nothing of what follows: training, baselines, test and report are one finish for all strategies.
+    """
+
+    @property
+    def cost(self) -> str:
+        """Name of the cost under shares of whose bound winners are picked."""
+
+    def check(self) -> None:
+        """Find what would stop the run only later.
+
+        Raises:
+            TrueshotError: naming it.
+        """
+
+    def forecast(self) -> Forecast:
+        """Return what the phases are expected to take, from a few measured steps."""
+
+    def run(self) -> Found:
+        """Find architectures, or finish what an earlier attempt left; the same result after any kill."""

@@ -1,0 +1,237 @@
+"""The strategies in which a proposer asks an oracle: one-shot search, random search, regularised evolution.
+
+They differ in their configurations only: which proposer asks, and whether shared weights must be trained first.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+from trueshot.core.cache import EvaluationCache
+from trueshot.core.errors import ConfigError
+from trueshot.core.files import read_json, write_json
+from trueshot.core.random import Streams
+from trueshot.evaluation.protocol import Evaluator
+from trueshot.evaluation.timing import median_seconds, step_seconds, waiting_for
+from trueshot.evaluation.wrappers import Cached
+from trueshot.sampling import Sampler, Uniform, describe_sampler
+from trueshot.sampling.config import AutoConfig
+from trueshot.search.protocol import Proposer
+from trueshot.strategies.asking import Asking, History, described
+from trueshot.strategies.config import SearchedConfig
+from trueshot.strategies.protocol import Forecast, Found, Phase
+from trueshot.strategies.setup import Context
+from trueshot.strategies.supernet import SharedWeights, TrainedSupernet, borrowed_snapshots, load_weights
+from trueshot.training.classification import Loss
+from trueshot.training.optimizers import make_optimizer
+from trueshot.training.supernet import SupernetTask
+from trueshot.training.task import TRAIN
+
+_STEPS = 4
+_CHUNK = 8
+"""Architectures between two signs of progress, where a call of the evaluator has no price of its own."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Seconds of each phase, those of earlier attempts included."""
+
+    path: Path
+
+    def add(self, phase: str, start: float) -> None:
+        """Add the time since ``start``, a value of ``time.monotonic``."""
+        timings = self.read()
+        write_json(self.path, {**timings, phase: timings.get(phase, 0.0) + time.monotonic() - start})
+
+    def read(self) -> dict[str, float]:
+        """Return the seconds by phase."""
+        if not self.path.exists():
+            return {}
+        return {key: value for key, value in read_json(self.path).items() if key != "version"}
+
+
+@final
+class Search:
+    """A proposer that asks an oracle, made as ``Search(config, context)``."""
+
+    def __init__(self, config: SearchedConfig, context: Context) -> None:
+        self.config, self.context = config, context.replace(column=config.column)
+        self.clock = Clock(context.run.path / "log" / "timings.json")
+
+    @property
+    def cost(self) -> str:
+        """The cost under shares of whose bound winners are picked: the first minimised, else bounded, else any."""
+        minimised = self.config.asker.says("minimise", ())
+        name: str = next(iter((*minimised, *self.context.bounds, *self.context.costs.names)))
+        return name
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """The distribution of the first proposals: that of the supernet's training, where there is one."""
+        if self._weights is not None:
+            return self._weights.sampler()
+        most = self.context.bounds.get("madds", (None, None))[1]
+        if most is not None and self.context.space.droppable.any():
+            sampler: Sampler = AutoConfig().build(self.context)
+            return sampler
+        return Uniform(self.context.space)
+
+    def proposer(self) -> Proposer:
+        """Return what asks.
+
+        Raises:
+            BudgetError: when no architecture meets the bounds, or the sampler's target cannot be met.
+        """
+        proposer: Proposer = self.config.asker.build(self.context.replace(sampler=self.sampler))
+        return proposer
+
+    def check(self) -> None:
+        """Find what would stop the run only later.
+
+        Raises:
+            TrueshotError: naming it.
+        """
+        context = self.context
+        if self.config.oracle.says("needs_images", True) and context.dataset is None:
+            raise ConfigError(f"oracle {self.config.oracle.kind} needs images to score on: give --data")
+        if context.earlier is not None and self._weights is None:
+            raise ConfigError(f"oracle {self.config.oracle.kind} uses no supernet: leave --supernet out")
+        if context.earlier is not None:
+            borrowed_snapshots(context, context.earlier)
+        context.bounds.check(context.costs)
+        self.proposer()
+        if self._weights is None:
+            self.config.oracle.build(context)
+        elif context.earlier is None:
+            self._weights.check()
+
+    def announce(self) -> list[str]:
+        """Return lines that say what is about to happen."""
+        how = f"the first are drawn {describe_sampler(self.sampler)}"
+        total = self.config.asker.says("evaluations")
+        count = "architectures" if total is None else f"{total:,} architectures"
+        return [f"search: {self.config.asker.kind} asks {self.config.oracle.kind} for the scores of {count}; {how}"]
+
+    def forecast(self) -> Forecast:
+        """Return what the phases are expected to take, from a few steps on throw-away weights."""
+        phases = []
+        evaluator: Evaluator | None = None
+        fine_tuning = 0.0
+        weights = self._weights
+        if weights is None:
+            evaluator = self.config.oracle.build(self.context)
+        else:
+            supernet, batches = weights.make(), weights.batches()
+            recipe, wait = weights.config.recipe, waiting_for(self.context.device)
+            trained = TrainedSupernet(weights=weights, supernet=supernet, snapshots=(), config=self.config.evaluation)
+            step = 0.0
+            if self.context.earlier is None or self._way == "fine-tuned":
+                optimizer = make_optimizer(supernet, recipe)
+                task = SupernetTask(supernet, self.sampler, optimizer, None, Loss(), recipe.clip, Streams(0))
+                step = step_seconds(task, {TRAIN: batches}, _STEPS, wait=wait)
+            if self.context.earlier is None:
+                epoch = step * batches.steps_per_epoch
+                phases = [
+                    Phase("supernet", epoch * recipe.epochs),
+                    Phase("weight sampling", epoch * (self.config.weight_sampling.samples - 1)),
+                ]
+            fine_tuning = step * self.config.evaluation.fine_tune_steps if self._way == "fine-tuned" else 0.0
+            evaluator = trained.one_shot()
+        archs = self.sampler.sample(_STEPS + 1, Streams(0).numpy("forecast"))
+        score = median_seconds(lambda index: evaluator(archs[index][None]), _STEPS)
+        each = score * self._weights_per_score + fine_tuning
+        return Forecast((*phases, Phase("search", each * self.config.asker.says("evaluations", 0))))
+
+    def run(self) -> Found:
+        """Search, or finish what an earlier attempt left."""
+        context = self.context
+        trained = None if self._weights is None else self._trained(self._weights)
+        context = context.replace(trained=trained)
+        start = time.monotonic()
+        evaluator: Evaluator = self.config.oracle.build(context)
+        columns = described(context.space, context.costs)
+        with EvaluationCache(context.run.evaluations) as cache:
+            history = self._ask(evaluator, cache, columns)
+        self.clock.add("search", start)
+        oracle = self.config.oracle
+        told = oracle.kind if trained is None else trained.describe(oracle.says("way", "auto"), oracle.says("metric"))
+        return Found(
+            archs=history.archs,
+            scores=history.scores,
+            evaluator=Cached(evaluator, EvaluationCache(context.run.evaluations, interval=0.0), describe=columns),
+            scored_by=told,
+            told=(
+                ("Proposer", self.config.asker.kind),
+                ("First proposals", describe_sampler(self.sampler)),
+                ("Oracle", f"{oracle.kind}: {told}"),
+            ),
+            values={"search_own_seconds": history.own_seconds},
+        )
+
+    def _ask(self, evaluator: Evaluator, cache: EvaluationCache, columns: Any) -> History:
+        """Ask and tell; a killed run goes through its log first, and then on."""
+        observer, total = self.context.observer, self.config.asker.says("evaluations", 0)
+        observer.begin("search", total, 0, "architecture")
+
+        def report(history: History) -> None:
+            observer.advance("search", min(total, len(history)))
+            observer.record("search", len(history), {"best": float(history.scores.max())})
+
+        batch = self.config.asker.says("population") or 45
+        asking = Asking(
+            self.proposer(),
+            cache,
+            log=self.context.run.log("asked"),
+            describe=columns,
+            batch=batch,
+            # Snapshots are read once for each call.
+            chunk=batch if self._way == "score" else max(_CHUNK, self.context.executor.workers or batch),
+        )
+        history = asking.run(evaluator, report=report)
+        observer.end("search")
+        return history
+
+    def _trained(self, weights: SharedWeights) -> TrainedSupernet:
+        """Train and sample the shared weights, or take those of an earlier run."""
+        context, supernet = self.context, weights.make()
+        if context.earlier is not None:
+            snapshots, checkpoints = borrowed_snapshots(context, context.earlier), tuple[Path, ...]()
+            load_weights(supernet, snapshots[0])
+            context.observer.say(f"no supernet is trained: that of {context.earlier.path} is searched")
+        else:
+            start, batches = time.monotonic(), weights.batches()
+            kept = weights.last_epochs() if self._way == "median" else ()
+            files = weights.train(supernet, batches, keep=kept).files
+            self.clock.add("supernet", start)
+            start = time.monotonic()
+            snapshots, checkpoints = weights.sample(supernet, batches), tuple(files.values())
+            self.clock.add("sgld", start)
+        return TrainedSupernet(
+            weights=weights,
+            supernet=supernet,
+            snapshots=snapshots,
+            checkpoints=checkpoints,
+            config=self.config.evaluation,
+        )
+
+    @cached_property
+    def _weights(self) -> SharedWeights | None:
+        """The shared weights that the oracle needs, ``None`` where it needs none."""
+        config = self.config
+        if not config.oracle.says("needs_supernet", False):
+            return None
+        assert config.supernet is not None
+        return SharedWeights(context=self.context, config=config.supernet, sampling=config.weight_sampling)
+
+    @property
+    def _way(self) -> str:
+        return str(getattr(self.config.oracle.config, "way", ""))
+
+    @property
+    def _weights_per_score(self) -> int:
+        """At how many weights each architecture is scored."""
+        return self.config.weight_sampling.samples if self._way == "score" else 1

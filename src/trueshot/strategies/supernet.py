@@ -1,0 +1,392 @@
+"""Shared weights: trained once, sampled by SGLD, and asked for scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from trueshot.core.errors import CheckpointError, ConfigError, RunError
+from trueshot.core.run import RunDirectory
+from trueshot.evaluation.config import EvaluationConfig, Metric, Way
+from trueshot.evaluation.expectation import parameter_expectation, score_expectation, single_checkpoint
+from trueshot.evaluation.one_shot import OneShot
+from trueshot.evaluation.protocol import Evaluator
+from trueshot.evaluation.trained import FINE_TUNING, FineTuned, Trial
+from trueshot.evaluation.weights import WithWeights
+from trueshot.evaluation.wrappers import Median
+from trueshot.sampling import Sampler
+from trueshot.sharing import Supernet
+from trueshot.strategies.config import SupernetConfig, WeightSamplingConfig
+from trueshot.strategies.setup import Context
+from trueshot.training.checkpoints import load_checkpoint
+from trueshot.training.classification import Loss
+from trueshot.training.config import DistillationConfig
+from trueshot.training.data.batches import Batches, EvaluationBatches, eval_batches, train_batches
+from trueshot.training.data.dataset import Part
+from trueshot.training.data.options import Augmentation
+from trueshot.training.distillation import Distillation
+from trueshot.training.loop import train
+from trueshot.training.optimizers import decay_groups, make_optimizer
+from trueshot.training.plan import Plan
+from trueshot.training.schedules import make_schedule
+from trueshot.training.sgld import SGLD
+from trueshot.training.snapshots import load_snapshot, save_snapshot
+from trueshot.training.splitting import split_step
+from trueshot.training.standalone import build
+from trueshot.training.supernet import StepOptions, SupernetTask
+from trueshot.training.task import TRAIN, Row
+
+MEDIAN = 5
+"""Checkpoints of which ``supernet:median`` takes the median: those of the last epochs, the last included."""
+
+
+class Training(NamedTuple):
+    """What the training of a supernet leaves.
+
+    Attributes:
+        epochs: a row for each.
+        files: of the weights after some epochs.
+    """
+
+    epochs: list[Row]
+    files: dict[int, Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedWeights:
+    """The training of one supernet: its configuration and what it works with.
+
+    Attributes:
+        context: space, images, directory, device.
+        config: of the training.
+        sampling: of the trained weights.
+    """
+
+    context: Context
+    config: SupernetConfig
+    sampling: WeightSamplingConfig
+
+    def sampler(self) -> Sampler:
+        """Return what draws the architectures of the training."""
+        sampler: Sampler = self.config.sampler.build(self.context)
+        return sampler
+
+    def make(self) -> Supernet:
+        """Return the supernet with its initial weights."""
+        context, sharing = self.context, self.config.sharing.build(self.context)
+        streams = context.streams.child("supernet")
+        supernet = build(lambda: Supernet(context.space, sharing), streams, context.device)
+        assert isinstance(supernet, Supernet)
+        return supernet
+
+    def batches(self) -> Batches:
+        """Return the batches of the training."""
+        return train_batches(
+            self.context.images.train,
+            self.context.images,
+            batch_size=self.config.recipe.batch_size,
+            augmentation=self.config.augmentation,
+            streams=self.context.streams.child("supernet-batches"),
+            device=self.context.device,
+        )
+
+    def options(self, steps_per_epoch: int) -> StepOptions:
+        """Return what the steps of the training do beyond the plain.
+
+        Raises:
+            ConfigError: when weights are to be split after the end.
+        """
+        epoch, recipe = self.config.split_epoch, self.config.recipe
+        at = None if epoch is None else split_step(epoch, recipe.epochs, steps_per_epoch)
+        return StepOptions(averaging=self.config.averaging, split_at=at, dropout=recipe.dropout)
+
+    def last_epochs(self) -> range:
+        """Return the epochs before the last whose weights ``supernet:median`` needs."""
+        last = self.config.recipe.epochs
+        return range(max(1, last - MEDIAN + 1), last)
+
+    def check(self) -> None:
+        """Find what would stop the training only later.
+
+        Raises:
+            TrueshotError: naming it.
+        """
+        self.options(1)
+        load_teacher(self.context, self.config.distillation)
+
+    def train(
+        self,
+        supernet: Supernet,
+        batches: Batches,
+        *,
+        keep: Collection[int] = (),
+        on_epoch: Callable[[int], None] | None = None,
+    ) -> Training:
+        """Train ``supernet`` in place (Algorithm 1).
+
+        Args:
+            supernet: with its initial weights.
+            batches: of the training images.
+            keep: complete epochs whose weights are kept in files.
+            on_epoch: told the number of complete epochs.
+        """
+        context, recipe = self.context, self.config.recipe
+        plan = Plan.in_run(
+            context.run,
+            "supernet",
+            recipe.epochs * batches.steps_per_epoch,
+            identity=context.identity("supernet", self.config.plain(), context.seed),
+            save_every=context.save_every,
+        )
+        task = SupernetTask(
+            supernet,
+            self.sampler(),
+            make_optimizer(supernet, recipe),
+            make_schedule(recipe, plan, batches.steps_per_epoch),
+            self._loss(),
+            recipe.clip,
+            context.streams.child("supernet-training"),
+            self.options(batches.steps_per_epoch),
+        )
+        files = {epoch: context.run.checkpoint(f"epoch-{epoch:04d}") for epoch in sorted(keep)}
+
+        def done(epoch: int) -> None:
+            if epoch in files and not files[epoch].exists():
+                save_snapshot(files[epoch], supernet.state_dict())
+            if on_epoch is not None:
+                on_epoch(epoch)
+
+        return Training(train(task, {TRAIN: batches}, plan, observer=context.observer, on_epoch=done), files)
+
+    def sample(self, supernet: Supernet, batches: Batches) -> list[Path]:
+        """Sample the shared weights (Algorithm 2), from the trained ones on, one data epoch apart.
+
+        Returns:
+            The snapshots; the first holds the trained weights.
+        """
+        context, config, recipe = self.context, self.sampling, self.config.recipe
+        files = snapshot_files(context.run, config.samples)
+        if not files[0].exists():
+            save_snapshot(files[0], supernet.state_dict())
+        if config.samples == 1 or all(file.exists() for file in files):
+            return files
+        temperature = 1.0 / len(context.images.train) if config.temperature is None else config.temperature
+        task = SupernetTask(
+            supernet,
+            self.sampler(),
+            SGLD(
+                decay_groups(supernet, recipe.weight_decay),
+                config.lr or max(recipe.final_lr, 1e-6),
+                temperature=temperature,
+                generator=context.streams.torch("sgld/noise", 0, device=context.device),
+            ),
+            None,
+            self._loss(),
+            recipe.clip,
+            context.streams.child("weight-sampling"),
+            StepOptions(averaging=self.config.averaging, dropout=recipe.dropout),
+        )
+        plan = Plan.in_run(
+            context.run,
+            "sgld",
+            (config.samples - 1) * batches.steps_per_epoch,
+            identity=context.identity("sgld", self.config.plain(), config.plain(), context.seed),
+            save_every=context.save_every,
+            phase="weight sampling",
+        )
+        _forget_beyond_gap(plan, files)
+
+        # A run that is killed between two checkpoints writes the snapshots in between again, with the same content.
+        def keep(epoch: int) -> None:
+            save_snapshot(files[epoch], supernet.state_dict())
+
+        train(task, {TRAIN: batches}, plan, observer=context.observer, on_epoch=keep)
+        return files
+
+    def _loss(self) -> Loss:
+        teacher = load_teacher(self.context, self.config.distillation)
+        return Loss(label_smoothing=self.config.recipe.label_smoothing, distillation=teacher)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedSupernet:
+    """Trained shared weights, and how they score.
+
+    Attributes:
+        weights: how they were trained.
+        supernet: the module.
+        snapshots: files of the weights, the trained ones first, then samples of them.
+        checkpoints: files of the weights after earlier epochs, oldest first, for ``supernet:median``.
+        config: how they score.
+    """
+
+    weights: SharedWeights
+    supernet: Supernet
+    snapshots: Sequence[Path]
+    config: EvaluationConfig
+    checkpoints: Sequence[Path] = ()
+
+    def resolve(self, way: Way) -> Way:
+        """Return what ``auto`` stands for here."""
+        return way if way != "auto" else "parameter" if len(self.snapshots) > 1 else "single"
+
+    def evaluator(self, way: Way = "auto", metric: Metric | None = None) -> Evaluator:
+        """Return what scores architectures.
+
+        Raises:
+            ConfigError: when it averages over samples or checkpoints and there is one.
+        """
+        way = self.resolve(way)
+        metric = metric or self.config.metric
+        if way in ("parameter", "score") and len(self.snapshots) < 2:
+            raise ConfigError(
+                f"supernet:{way} averages over samples of the weights and there is one: add --set"
+                " weight_sampling.samples=5"
+            )
+        if way == "median" and not self.checkpoints:
+            raise ConfigError("supernet:median needs the weights of several epochs: train for more than one")
+        if way == "fine-tuned":
+            tuned = FineTuned(self.supernet, self._fine_tuning(metric))
+            return WithWeights(tuned, self.supernet, self.snapshots[0])
+        one_shot = self.one_shot(metric)
+        if way == "score":
+            return score_expectation(one_shot, self.snapshots)
+        if way == "parameter":
+            return parameter_expectation(one_shot, self.snapshots)
+        if way == "median":
+            last = [*self.checkpoints[-(MEDIAN - 1) :], self.snapshots[0]]
+            return Median([single_checkpoint(one_shot, snapshot) for snapshot in last])
+        return single_checkpoint(one_shot, self.snapshots[0])
+
+    def one_shot(self, metric: Metric | None = None) -> OneShot:
+        """Return what scores by the present weights, on validation images, recalibrated on training images."""
+        context, config = self.weights.context, self.config
+        recalibration = config.recalibration.fitting(len(context.images.train))
+        calibration = eval_batches(
+            context.images.train,
+            context.images,
+            batch_size=max(2, recalibration.batch_size),
+            device=context.device,
+            limit=max(2, recalibration.batches * recalibration.batch_size),
+        )
+        return OneShot(
+            self.supernet,
+            self._validation(),
+            calibration=calibration,
+            recalibration=recalibration,
+            metric=metric or config.metric,
+            precision=torch.bfloat16 if context.device.type == "cuda" else torch.float32,
+        )
+
+    def describe(self, way: Way = "auto", metric: Metric | None = None) -> str:
+        """Say in a line how architectures are scored."""
+        n, recalibration = len(self.snapshots), self.config.recalibration
+        how = {
+            "single": "one-shot at the trained weights",
+            "parameter": f"one-shot at the mean of {n} SGLD samples of the weights",
+            "score": f"mean one-shot score over {n} SGLD samples of the weights",
+            "median": f"median one-shot score over the last {MEDIAN} checkpoints",
+            "fine-tuned": f"fine-tuned from the shared weights for {self.config.fine_tune_steps} steps",
+        }[self.resolve(way)]
+        norms = {
+            "running": "running BatchNorm statistics",
+            "adapt": f"BatchNorm adapted on {recalibration.batches} x {recalibration.batch_size} images",
+            "reset": f"BatchNorm estimated anew on {recalibration.batches} x {recalibration.batch_size} images",
+            "batch": "BatchNorm statistics of the validation batches",
+        }[recalibration.mode]
+        return f"{how}; {norms}; validation {metric or self.config.metric}"
+
+    def _validation(self) -> EvaluationBatches:
+        context = self.weights.context
+        return measured_batches(context, context.images.validation, self.config.batch_size, self.config.images)
+
+    def _fine_tuning(self, metric: Metric) -> Trial:
+        """Return how each architecture is trained a little from the shared weights, and on what it is measured."""
+        context = self.weights.context
+        streams = context.streams.child("fine-tuning")
+        batches = train_batches(
+            context.images.train,
+            context.images,
+            batch_size=self.weights.config.recipe.batch_size,
+            augmentation=Augmentation(),
+            streams=streams,
+            device=context.device,
+        )
+        return Trial(
+            batches,
+            self._validation(),
+            FINE_TUNING,
+            streams,
+            data=context.images.digest,
+            steps=self.config.fine_tune_steps,
+            metric=metric,
+        )
+
+
+def measured_batches(
+    context: Context, part: Part, batch_size: int = 512, limit: int | None = None
+) -> EvaluationBatches:
+    """Return the batches of a part of the images to measure on."""
+    return eval_batches(part, context.images, batch_size=batch_size, device=context.device, limit=limit)
+
+
+def snapshot_files(run: RunDirectory, samples: int) -> list[Path]:
+    """Return the files of all snapshots of a run, the trained weights first."""
+    return [run.checkpoint(f"snapshot-{index:02d}") for index in range(samples)]
+
+
+def borrowed_snapshots(context: Context, source: RunDirectory) -> list[Path]:
+    """Return the snapshots of an earlier run whose supernet is to be searched again.
+
+    Raises:
+        RunError: when that run has another space, other data or another split of it, or has not finished its weights.
+        CheckpointError: when a snapshot is corrupt.
+    """
+    stored = source.config
+    if stored.get("identity") != context.identity():
+        raise RunError(
+            f"the supernet in {source.path} was trained for another space, other data or another split of it: leave"
+            " --data, --space and the options of the data as in that run, or train a new one"
+        )
+    files = snapshot_files(source, stored["search"]["weight_sampling"]["samples"])
+    there = sum(file.exists() for file in files)
+    if there < len(files):
+        raise RunError(f"{source.path} has {there} of {len(files)} snapshots: finish that run with --resume first")
+    load_snapshot(files[0])
+    return files
+
+
+def load_weights(supernet: Supernet, snapshot: Path) -> None:
+    """Give ``supernet`` the weights of a snapshot in place, and split it where they were split.
+
+    Raises:
+        CheckpointError: when they were shared in another way.
+    """
+    try:
+        supernet.load_state_dict(load_snapshot(snapshot))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{snapshot} holds other weights than this supernet: give the same supernet.sharing as the run that made it"
+        ) from error
+
+
+def load_teacher(context: Context, config: DistillationConfig | None) -> Distillation | None:
+    """Return the teacher that the configuration asks for."""
+    if config is None:
+        return None
+    space = context.space
+    return Distillation.load(config, classes=space.classes, in_channels=space.in_channels, device=context.device)
+
+
+def _forget_beyond_gap(plan: Plan, files: list[Path]) -> None:
+    """Sample anew from the trained weights on where a snapshot that the checkpoint has behind it was removed."""
+    if plan.checkpoint is not None and plan.checkpoint.exists():
+        content = load_checkpoint(plan.checkpoint)
+        if content.get("identity") == plan.identity:
+            done = len(content["progress"]["history"])
+            if not all(file.exists() for file in files[: done + 1]):
+                plan.checkpoint.unlink()

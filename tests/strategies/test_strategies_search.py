@@ -1,0 +1,127 @@
+"""A search from start to end inside the process, by every strategy of the package."""
+
+import numpy as np
+import pytest
+from strategy_parts import SPACE, kept_run, make_search
+
+from trueshot.core.cache import EvaluationCache
+from trueshot.core.errors import BudgetError, ConfigError, DeviceError
+from trueshot.core.executor import Local
+from trueshot.core.results import Front, Networks
+from trueshot.core.run import RunDirectory
+from trueshot.spaces.storage import load_network
+from trueshot.strategies.run import SearchRun
+from trueshot.strategies.setup import choose_device
+
+
+def trained(result):
+    return result.of_kind(Networks)[0].records
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    search = make_search(tmp_path_factory.mktemp("one_shot"))
+    search.check()
+    return search, search.run()
+
+
+def test_a_search_finds_trains_and_measures(done):
+    search, result = done
+    records = trained(result)
+    assert [record.role for record in records] == ["winner", "winner", "random", "random", "off-the-shelf"]
+    assert all(record.test.n == 60 for record in records)
+    assert len(EvaluationCache(search.context.run.evaluations)) >= result.head["evaluated"]
+    for record in records:
+        saved = load_network(search.context.run.network(record.name, record.role))
+        assert saved.meta["madds"] == record.costs["madds"]
+    assert not list((search.context.run.path / "checkpoints").glob("network-*"))
+    assert make_search(search.context.run.path).run() == result
+    names = [section.name for section in result.sections]
+    assert names == ["networks", "search", "how", "supernet", "retraining"]
+    assert set(result.head["timings"]) == {"supernet", "sgld", "search", "retrain", "total"}
+
+
+def test_winners_are_the_best_of_what_was_evaluated(done):
+    search, result = done
+    cache, records = EvaluationCache(search.context.run.evaluations), trained(result)[:2]
+    rows = np.array([SPACE.parse(record.arch) for record in records])
+    assert cache.get(result.head["digest"], rows).tolist() == [record.score for record in records]
+    assert all(m <= b for m, b in zip(SPACE.cost(rows).madds, result.head["budgets"], strict=True))
+    front = result.of_kind(Front)[0]
+    assert result.head["found"][0]["score"] == max(front.scores)
+    assert [found["score"] for found in result.head["found"]] == sorted(front.scores, reverse=True)[:20]
+
+
+def test_another_budget_is_served_without_training(done, tmp_path):
+    search, result = done
+    source = kept_run(tmp_path / "source", search)
+    (source.path / "checkpoints").symlink_to(search.context.run.path / "checkpoints")
+    costs = [record.costs["madds"] for record in trained(result)[:4]]
+    middle = (min(costs) + max(costs)) // 2
+    again = make_search(
+        tmp_path / "again",
+        earlier=RunDirectory(source.path),
+        seed=4,
+        budget={"max_madds": middle},
+        retraining={"off_the_shelf": False},
+    )
+    other = again.run()
+    assert other.head["digest"] == result.head["digest"]
+    assert set(other.head["timings"]) == {"search", "retrain", "total"}
+    phases = {event[1] for event in again.context.observer.events if event[0] == "begin"}
+    assert not phases & {"supernet", "weight sampling"}
+    assert all(record.costs["madds"] <= middle for record in trained(other) if record.role == "winner")
+
+
+def found_by(path, **over):
+    result = make_search(path, retraining={"random": 0, "off_the_shelf": False}, **over).run()
+    return result, result.of_kind(Front)[0]
+
+
+def test_random_search_of_a_supernet_is_one_shot_search_with_random_proposals(tmp_path):
+    one, front = found_by(tmp_path / "one", proposer={"kind": "random", "evaluations": 12})
+    other, same = found_by(tmp_path / "other", proposer={"evaluations": 12}, strategy="random")
+    assert (front.scores, front.costs) == (same.scores, same.costs)
+    assert one.head["digest"] == other.head["digest"]
+    assert [record.test for record in trained(one)] == [record.test for record in trained(other)]
+
+
+def test_evolution_trains_each_architecture_where_it_is_told_to(tmp_path):
+    over = {"strategy": "evolution", "oracle": "train", "proposer": {"population": 4, "evaluations": 6}}
+    result, front = found_by(tmp_path / "one", **over)
+    search = make_search(tmp_path / "two", **over)
+    beside = SearchRun(config=search.config, context=search.context.replace(executor=Local(2, method="fork")))
+    assert beside.strategy.run().scores.tolist() == front.scores
+    assert len(front.scores) == result.head["evaluated"] == 6
+    assert all(0 <= score <= 1 for score in front.scores)
+    assert result.head["evaluator"] == "train"
+    assert result.named("supernet") is None
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ({"oracle": "train"}, "oracle train has none: take --strategy random or evolution"),
+        ({"strategy": "random", "supernet": None}, "oracle supernet needs a supernet"),
+        ({"oracle": "supernet:luck"}, "'luck' is no way of scoring by a supernet"),
+        ({"proposer": {"kind": "nsga3"}}, "unknown proposer 'nsga3': did you mean nsga2"),
+        ({"strategy": "one-shoot"}, "unknown strategy 'one-shoot': did you mean one-shot"),
+    ],
+)
+def test_what_does_not_go_together_is_said(tmp_path, over, message):
+    with pytest.raises(ConfigError, match=message):
+        make_search(tmp_path, **over)
+
+
+def test_budgets_that_nothing_meets_are_said_before_anything_is_trained(tmp_path):
+    with pytest.raises(BudgetError, match=r"none of the shares budget\.fractions = \[0\.01\]"):
+        make_search(tmp_path, budget={"fractions": [0.01]}).check()
+    assert not list(tmp_path.iterdir())
+
+
+def test_devices_that_are_not_there_are_said():
+    assert choose_device("cpu").type == "cpu"
+    with pytest.raises(DeviceError, match="is no device: choose cpu or cuda"):
+        choose_device("abacus")
+    with pytest.raises(DeviceError, match="is not supported: choose cpu or cuda"):
+        choose_device("meta")
