@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from trueshot.core.errors import CriteriaError
-from trueshot.core.files import write_json
+from trueshot.core.results import Result
 from trueshot.core.run import RunDirectory
 from trueshot.criteria.consistency import self_consistency
 from trueshot.criteria.correlation import kendall_tau
@@ -16,7 +16,7 @@ from trueshot.criteria.curves import improvement_curve, pruning_curve
 from trueshot.criteria.groups import by_cost, mean_group_rank_std, mean_group_std
 from trueshot.criteria.summary import summarise
 
-EVALUATORS = ("one-shot", "one-shot+twins")
+EVALUATORS = ("supernet", "supernet+twins")
 
 
 def build_ranking(
@@ -28,7 +28,7 @@ def build_ranking(
     bootstrap: int = 20,
     curve: int = 2,
     twins: bool = True,
-    rivals: tuple[str, ...] = ("params", "madds", "naswot", "cifar10_valid_12"),
+    baselines: tuple[str, ...] = ("params", "madds", "naswot", "cifar10_valid_12"),
     noise: float = 0.6,
     constant: bool = False,
 ) -> RunDirectory:
@@ -42,8 +42,8 @@ def build_ranking(
     judge = Judge(truth, good, bootstrap)
     positions = np.sort(rng.choice(architectures, architectures // 2, replace=False))
     others = {"params": params, "madds": 40 * params, "cifar10_valid_12": truth + rng.normal(0, 1, architectures)}
-    chosen = {name: (np.arange(architectures), others[name]) for name in rivals if name in others}
-    chosen |= {name: (positions, quality[positions]) for name in rivals if name not in others}
+    chosen = {name: (np.arange(architectures), others[name]) for name in baselines if name in others}
+    chosen |= {name: (positions, quality[positions]) for name in baselines if name not in others}
     names = [name for name in EVALUATORS if twins or "+" not in name]
     main = np.mean(each, axis=0)
     result = {
@@ -57,7 +57,7 @@ def build_ranking(
             name: {**judge(np.arange(architectures), main), "supernets": [judge.tau(s) for s in each], "seconds": 12.5}
             for name in names
         },
-        "rivals": {
+        "baselines": {
             name: {**judge(where, scores), "seconds": 0.0 if name.startswith("cifar") else 0.7}
             for name, (where, scores) in chosen.items()
         },
@@ -91,7 +91,7 @@ def build_ranking(
     }
     run = RunDirectory.open(path, content, resume=False)
     table.to_parquet(run.path / "scores.parquet", index=False)
-    write_json(run.result, result)
+    Result(command="rank", head=result).write(run.result)
     return run
 
 

@@ -28,12 +28,12 @@ PREPROCESSING = {"channels": 1, "image_size": 8, "mean": [0.5], "std": [0.25], "
 def trained(space, seed: int = 0):
     """A network whose BatchNorm statistics and weights are unlike fresh ones."""
     torch.manual_seed(seed)
-    arch = None if isinstance(space, MobileNetV2) else space.format(space.sample(1, seed)[0])
-    network = space.network() if arch is None else space.network(space.parse(arch))
+    row = space.sample(1, seed)[0]
+    network = space.network(row)
     network.train()
     for _ in range(3):
         network(2 * torch.randn(16, *space.input_shape) + 1)
-    return network.eval(), arch
+    return network.eval(), space.format(row)
 
 
 def save(folder, space, seed: int = 0):
@@ -61,6 +61,17 @@ def test_round_trip_gives_the_same_outputs(tmp_path, space):
     assert not loaded.network.training
 
 
+def test_off_the_shelf_networks_of_earlier_releases_are_loaded(tmp_path):
+    """Their files name a kind of their own and no architecture."""
+    network = save(tmp_path, SHELF)
+    path = tmp_path / "architecture.json"
+    content = json.loads(path.read_text())
+    assert (content["kind"], content["arch"]) == ("architecture", "")
+    path.write_text(json.dumps({**content, "kind": "mobilenetv2", "arch": None}))
+    images = torch.randn(4, *SHELF.input_shape)
+    assert torch.equal(load_network(tmp_path).network(images), network(images))
+
+
 def test_the_json_says_what_it_costs_and_is_versioned(tmp_path):
     save(tmp_path, TOPOLOGY)
     content = json.loads((tmp_path / "architecture.json").read_text())
@@ -70,7 +81,7 @@ def test_the_json_says_what_it_costs_and_is_versioned(tmp_path):
     assert content["space"]["class"] == "trueshot.spaces.topology:Topology"
 
 
-@pytest.mark.parametrize("space", [TOPOLOGY, CHAIN], ids=["topology", "chain"])
+@pytest.mark.parametrize("space", [TOPOLOGY, CHAIN, SHELF], ids=["topology", "chain", "mobilenetv2"])
 def test_onnx_agrees_with_pytorch_at_any_batch_size(tmp_path, space):
     network = save(tmp_path, space)
     images = torch.randn(5, *space.input_shape)
@@ -109,9 +120,10 @@ def test_an_export_that_differs_is_refused_and_not_written(tmp_path, monkeypatch
     assert not (tmp_path / "model.pt2").exists()
 
 
-def test_program_runs_without_trueshot(tmp_path):
-    network = save(tmp_path, TOPOLOGY)
-    images = torch.randn(3, *TOPOLOGY.input_shape)
+@pytest.mark.parametrize("space", [TOPOLOGY, SHELF], ids=["topology", "mobilenetv2"])
+def test_program_runs_without_trueshot(tmp_path, space):
+    network = save(tmp_path, space)
+    images = torch.randn(3, *space.input_shape)
     assert export_module(tmp_path, example_images=images[:1]) < 1e-4
     torch.save(images, tmp_path / "images.pt")
     code = (
@@ -147,7 +159,7 @@ def test_classify_names_the_best_classes_first(tmp_path):
 def test_weights_of_another_architecture_are_not_saved(tmp_path):
     network, _ = trained(CHAIN)
     with pytest.raises(ValueError, match="not those of its architecture"):
-        save_network(tmp_path, network, space=SHELF, arch=None, name="x", classes=CLASSES, preprocessing=PREPROCESSING)
+        save_network(tmp_path, network, space=SHELF, arch="", name="x", classes=CLASSES, preprocessing=PREPROCESSING)
     assert list(tmp_path.iterdir()) == []
 
 

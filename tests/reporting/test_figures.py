@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from made_up_run import build_run
 
+from trueshot.core.results import Line, Series
 from trueshot.criteria.pareto import pareto_front
 from trueshot.reporting import figures
 from trueshot.reporting.findings import read_findings
@@ -26,11 +27,12 @@ def markers(figure) -> int:
 
 def test_front_shows_all_that_was_evaluated_and_the_front(findings):
     figure = figures.front_figure(findings)
-    assert markers(figure) == len(findings.scores) + 6
-    front = pareto_front(cost=findings.madds, score=findings.scores)
+    costs, scores = np.array(findings.front.costs), np.array(findings.front.scores)
+    assert markers(figure) == len(scores) + 6
+    front = pareto_front(cost=costs, score=scores)
     line = figure.axes[0].lines[0]
-    np.testing.assert_array_equal(line.get_xdata(), findings.madds[front])
-    np.testing.assert_array_equal(line.get_ydata(), findings.scores[front])
+    np.testing.assert_array_equal(line.get_xdata(), costs[front])
+    np.testing.assert_array_equal(line.get_ydata(), scores[front])
 
 
 def test_tested_and_agreement_show_every_network(findings):
@@ -38,11 +40,17 @@ def test_tested_and_agreement_show_every_network(findings):
     assert markers(figures.agreement_figure(findings)) == 6
 
 
-def test_sgld_goes_on_where_the_supernet_ended(findings):
-    supernet, sgld, *_ = figures.supernet_figure(findings).axes[0].lines
-    assert supernet.get_xdata()[-1] == 40
-    assert list(sgld.get_xdata()) == list(range(40, 47))
-    assert sgld.get_ydata()[0] == supernet.get_ydata()[-1]
+def test_series_leave_gaps_out_and_colour_networks_by_their_roles(findings):
+    lines = (Line(name="best-1", x=[1, 2, 3], y=[3.0, None, 1.0]), Line(name="other", x=[1], y=[2.0]))
+    series = Series(name="s", title="S", x="epoch", y="loss", lines=lines)
+    axes = figures.series_figure(series, {"best-1": "winner"}).axes[0]
+    first, second, *_ = axes.lines
+    assert first.get_xdata().tolist() == [1, 3]
+    assert first.get_color() == figures.ROLES["winner"][1]
+    assert second.get_ydata().tolist() == [2.0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["found by the search", "other"]
 
 
 def test_of_many_classes_the_worst_are_shown(findings):

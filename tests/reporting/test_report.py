@@ -1,12 +1,13 @@
-import json
 import re
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 
 import pytest
-from made_up_run import build_run
+from made_up_run import MADDS, build_run, change, change_networks, networks_of
 
 from trueshot.core.errors import RunError
+from trueshot.core.results import CostAxis, Front, Line, Result, Series, Table, Text
 from trueshot.reporting.findings import read_findings
 from trueshot.reporting.report import write_report
 
@@ -47,11 +48,6 @@ def parsed(page: str) -> Checker:
     return checker
 
 
-def edit(run, **changes):
-    content = json.loads(run.result.read_text())
-    run.result.write_text(json.dumps({**content, **changes}))
-
-
 def test_the_report_is_whole_and_needs_nothing_else(make_run):
     run = make_run()
     path = write_report(run)
@@ -66,9 +62,9 @@ def test_the_report_is_whole_and_needs_nothing_else(make_run):
     assert 'name="viewport"' in page
     assert "prefers-color-scheme: dark" in page
     text = " ".join(checker.text)
-    for network in json.loads(run.result.read_text())["networks"]:
-        assert text.count(network["name"]) >= 1
-        assert network["role"] != "winner" or network["arch"] in text
+    for network in networks_of(run).records:
+        assert text.count(network.name) >= 1
+        assert network.role != "winner" or network.arch in text
     for expected in ("2 images could not be read", "retrain.epochs", "mean accuracy over 6 SGLD samples", "3m 24s"):
         assert expected in text
     assert [tag for tag, _ in checker.tags].count("svg") == 6 + 3
@@ -94,19 +90,18 @@ def test_names_of_users_are_escaped(make_run):
 
 def test_the_headline_is_not_chosen_by_test_accuracy(make_run):
     run = make_run()
-    networks = json.loads(run.result.read_text())["networks"]
-    winners = [network for network in networks if network["role"] == "winner"]
-    worst = min(winners, key=lambda network: network["test"]["top1"])
-    worst["score"] = 5.0
-    edit(run, networks=networks)
+    records = networks_of(run).records
+    winners = [network for network in records if network.role == "winner"]
+    worst = min(winners, key=lambda network: network.test.top1)
+    records = tuple(replace(network, score=5.0) if network.name == worst.name else network for network in records)
+    change_networks(run, records=records)
     findings = read_findings(run)
-    assert (findings.best.name, findings.chosen_by) == (worst["name"], "predicted score")
-    other = next(network for network in winners if network is not worst)
-    for network in winners:
-        network["validation"] = {**network["test"], "top1": 0.99 if network is other else 0.5}
-    edit(run, networks=networks)
+    assert (findings.best.name, findings.chosen_by) == (worst.name, "predicted score")
+    other = next(network for network in winners if network.name != worst.name)
+    validated = {w.name: replace(w.test, top1=0.99 if w.name == other.name else 0.5) for w in winners}
+    change_networks(run, records=tuple(replace(r, validation=validated.get(r.name)) for r in records))
     findings = read_findings(run)
-    assert (findings.best.name, findings.chosen_by) == (other["name"], "accuracy on validation images")
+    assert (findings.best.name, findings.chosen_by) == (other.name, "accuracy on validation images")
 
 
 @pytest.mark.parametrize(
@@ -120,8 +115,7 @@ def test_the_headline_is_not_chosen_by_test_accuracy(make_run):
 )
 def test_the_verdict_follows_the_interval(make_run, low, high, said):
     run = make_run(evaluations=40)
-    comparison = json.loads(run.result.read_text())["comparison"]
-    edit(run, comparison={**comparison, "difference": -0.0004, "low": low, "high": high})
+    change_networks(run, comparison={**networks_of(run).comparison, "difference": -0.0004, "low": low, "high": high})
     page = write_report(run).read_text()
     assert said in page
     assert "+0.0 points" in page
@@ -138,52 +132,102 @@ def test_imbalance_is_said_and_balanced_accuracy_shown(make_run):
     page = write_report(run).read_text()
     assert "strongly imbalanced" in page
     assert ">Balanced<" in page
-    edit(run, dataset={**json.loads(run.result.read_text())["dataset"], "imbalanced": False})
+    change(run, dataset={**Result.read(run.result).head["dataset"], "imbalanced": False})
     assert ">Balanced<" not in write_report(run).read_text()
-
-
-def test_scores_of_other_evaluators_are_left_out(make_run):
-    run = make_run()
-    findings = read_findings(run)
-    assert len(findings.scores) == json.loads(run.result.read_text())["evaluated"]
-    assert findings.scores.max() < 2
 
 
 def test_a_run_on_an_old_supernet_or_without_baselines_still_has_a_report(make_run):
     run = make_run(evaluations=40)
-    run.log("supernet").unlink()
-    run.log("sgld").unlink()
-    networks = [n for n in json.loads(run.result.read_text())["networks"] if n["role"] == "winner"]
-    comparison = {"metric": "top1", "winners": [0.9], "random": [], "difference": None, "low": None, "high": None}
-    edit(run, networks=networks, comparison={**comparison, "level": 0.95, "n": [1, 0]}, budgets=[None])
+    change_networks(run, records=tuple(n for n in networks_of(run).records if n.role == "winner"), comparison=None)
+    result = Result.read(run.result)
+    sections = tuple(section for section in result.sections if section.name not in ("supernet", "how"))
+    replace(result, head={**result.head, "bounds": {}, "budgets": []}, sections=sections).write(run.result)
     page = write_report(run).read_text()
     parsed(page)
     assert page.count("not compared") == 2
     assert "of any cost" in page
-    assert ">Supernet</h3>" not in page
+    assert "Training of the supernet" not in page
+
+
+def test_a_search_that_trained_nothing_says_so_and_lists_the_best(make_run):
+    run = make_run(evaluations=40)
+    change_networks(run, records=())
+    change(run, dataset=None)
+    page = write_report(run).read_text()
+    checker = parsed(page)
+    text = " ".join(checker.text)
+    found = Result.read(run.result).head["found"]
+    assert "Nothing was trained from scratch" in text
+    assert f"{found[0]['score']:.4g}" in text
+    assert [entry["arch"] in text for entry in found] == [True] * 10 + [False] * 2
+    for absent in ("Why believe it", "not compared", "Top-1"):
+        assert absent not in text
+
+
+def test_sections_of_any_strategy_are_shown_in_their_order(make_run):
+    run = make_run(evaluations=40)
+    result = Result.read(run.result)
+    more = (
+        Text(name="why", title="Why it stopped", rows=(("", "Nobody moved any more."), ("Moves", "seventeen"))),
+        Table(
+            name="rounds", title="Rounds", heads=("Round", "Best"), rows=(("first", 0.5), ("second", None)), note="Two."
+        ),
+        Series(
+            name="mixture", title="Weights of the mixture", x="step", y="weight",
+            lines=(Line(name="conv", x=[0, 1, 2], y=[0.3, None, 0.6]), Line(name="pool", x=[0, 2], y=[0.7, 0.4])),
+        ),
+    )  # fmt: skip
+    before = write_report(run).read_text()
+    replace(result, sections=(*result.sections, *more)).write(run.result)
+    page = write_report(run).read_text()
+    parsed(page)
+    wanted = ("Why it stopped", "Nobody moved any more.", "seventeen", "Rounds", "first", "0.5", "second", "–", "Two.")
+    wanted += ("Weights of the mixture", "conv", "pool", "weight")
+    places = [page.find(f">{text}<") for text in wanted if text != "–"]
+    assert min(places) > 0
+    assert places[:4] == sorted(places[:4])
+    assert (page.count("<svg"), page.count("–")) == (before.count("<svg") + 1, before.count("–") + 1)
+
+
+@pytest.mark.parametrize(
+    ("axis", "value", "shown", "title"),
+    [
+        (CostAxis("latency", "latency", "ms"), 4.1, "4.1 ms", "Latency"),
+        (CostAxis("size", "size", "bytes"), 350_000, "350 KB", "Size"),
+    ],
+)
+def test_costs_have_their_own_names_and_units(make_run, axis, value, shown, title):
+    run = make_run(evaluations=40)
+    result = Result.read(run.result)
+    networks, front, *others = result.sections
+    factor = value / networks.records[0].costs["madds"]
+    records = [replace(r, costs={"madds": 7, axis.name: factor * r.costs["madds"]}) for r in networks.records]
+    networks = replace(networks, cost=axis, records=tuple(records))
+    front = replace(front, cost=axis, costs=[factor * cost for cost in front.costs], budgets=(1.01 * value,))
+    head = {**result.head, "costs": [vars(MADDS), vars(axis)], "bounds": {axis.name: [None, value]}}
+    replace(result, head=head, sections=(networks, front, *others)).write(run.result)
+    text = " ".join(parsed(write_report(run).read_text()).text)
+    assert f"at most {shown} {axis.title}" in text
+    assert f"{title} Score" in " ".join(text.split())
+    assert f"7 MAdds, {shown} {axis.title}" in text
+    assert "parameters" not in text
 
 
 def test_a_space_that_cannot_be_imported_costs_only_the_drawings(make_run):
     run = make_run(evaluations=40)
-    space = json.loads(run.result.read_text())["space"]
-    edit(run, space={**space, "class": "somewhere.gone:Space"})
+    change(run, space={**Result.read(run.result).head["space"], "class": "somewhere.gone:Space"})
     checker = parsed(write_report(run).read_text())
     assert [tag for tag, _ in checker.tags].count("svg") == 6
 
 
 def test_an_unfinished_run_is_told_to_resume(make_run):
     run = make_run(evaluations=40)
-    networks = json.loads(run.result.read_text())["networks"]
-    untested = [{**network, "test": None} for network in networks]
-    edit(run, networks=untested)
+    records = networks_of(run).records
+    change_networks(run, records=tuple(replace(record, test=None) for record in records))
     with pytest.raises(RunError, match=r"best-1 has not been tested yet: .*--resume"):
         write_report(run)
-    edit(run, networks=[])
+    change_networks(run, records=tuple(record for record in records if record.role != "winner"))
     with pytest.raises(RunError, match=r"no winner .*--resume"):
-        write_report(run)
-    edit(run, networks=networks)
-    run.evaluations.unlink()
-    with pytest.raises(RunError, match=r"evaluations.parquet.*--resume"):
         write_report(run)
     run.result.unlink()
     with pytest.raises(RunError, match=r"no result yet.*--resume"):
@@ -191,11 +235,18 @@ def test_an_unfinished_run_is_told_to_resume(make_run):
     assert not run.report.exists()
 
 
-def test_damaged_files_are_named(make_run):
+def test_damaged_and_older_results_are_named(make_run):
     run = make_run(evaluations=40)
-    run.evaluations.write_bytes(b"nothing")
-    with pytest.raises(RunError, match="evaluations"):
+    result = Result.read(run.result)
+    replace(result, sections=tuple(s for s in result.sections if not isinstance(s, Front))).write(run.result)
+    with pytest.raises(RunError, match=r"incomplete \(its front is missing\): .*--resume"):
+        write_report(run)
+    replace(result, head={key: value for key, value in result.head.items() if key != "found"}).write(run.result)
+    with pytest.raises(RunError, match=r"incomplete \(found is missing\)"):
+        write_report(run)
+    run.result.write_text('{"version": 2, "sections": [{"kind": "front"}]}')
+    with pytest.raises(RunError, match="incomplete"):
         write_report(run)
     run.result.write_text('{"version": 1, "networks": []}')
-    with pytest.raises(RunError, match="incomplete"):
+    with pytest.raises(RunError, match="version"):
         write_report(run)

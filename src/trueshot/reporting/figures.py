@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trueshot.core.records import NetworkRecord
+from trueshot.core.results import CostAxis, Series
 from trueshot.core.units import format_count
 from trueshot.criteria.pareto import pareto_front
-from trueshot.reporting.findings import Findings, interval_of
+from trueshot.reporting.findings import Findings, cell, interval_of
 from trueshot.reporting.style import (
     CLOUD,
     FRONT,
@@ -22,6 +22,7 @@ from trueshot.reporting.style import (
     MUTED,
     RANDOM,
     SHELF,
+    STAGES,
     SURFACE,
     WINNER,
     legend_above,
@@ -35,29 +36,34 @@ ROLES["off-the-shelf"] = ("off the shelf", SHELF, "D")
 _MANY = 2000
 """Points beyond which a cloud is embedded as a picture."""
 MOST_BARS = 24
+LINES = (WINNER, SHELF, RANDOM, *STAGES[1:4])
+"""Colours of the lines of a series, in their order."""
+_MOST_NAMED = 6
+"""Lines beyond which a legend names no more."""
 
 
 def front_figure(findings: Findings) -> Figure:
-    """Draw what the search saw: score against MAdds of every architecture evaluated, the Pareto front, the winners."""
+    """Draw what the search saw: score against cost of every architecture evaluated, the Pareto front, the winners."""
     with look():
         figure, axes = new_figure()
-        scores, madds = findings.scores, findings.madds
+        scores, costs = np.array(findings.front.scores), np.array(findings.front.costs)
         if len(scores):
-            axes.scatter(madds, scores, s=9, color=CLOUD, linewidth=0, rasterized=len(scores) > _MANY)
-            front = pareto_front(cost=madds, score=scores)
-            axes.step(madds[front], scores[front], where="post", color=FRONT, linewidth=1.4)
-        for role in ("random", "winner"):
+            axes.scatter(costs, scores, s=9, color=CLOUD, linewidth=0, rasterized=len(scores) > _MANY)
+            front = pareto_front(cost=costs, score=scores)
+            axes.step(costs[front], scores[front], where="post", color=FRONT, linewidth=1.4)
+        shown = [role for role in ("winner", "random") if findings.of_role(role)]
+        for role in reversed(shown):
             known = [network for network in findings.of_role(role) if network.score is not None]
-            _mark(axes, role, [n.madds for n in known], [n.score for n in known if n.score is not None])
+            _mark(axes, role, [findings.cost_of(n) for n in known], [n.score for n in known if n.score is not None])
         _budgets(axes, findings)
-        _cost_axis(axes)
+        _cost_axis(axes, findings.axis)
         axes.set_ylabel("predicted score")
-        _legend(axes, [("evaluated", CLOUD, "."), ("front", FRONT, "-"), ROLES["winner"], ROLES["random"]])
+        _legend(axes, [("evaluated", CLOUD, "."), ("front", FRONT, "-"), *(ROLES[role] for role in shown)])
     return figure
 
 
 def tested_figure(findings: Findings) -> Figure:
-    """Draw what was reached: test accuracy against MAdds of every retrained network with 95 % intervals."""
+    """Draw what was reached: test accuracy against cost of every retrained network with 95 % intervals."""
     with look():
         figure, axes = new_figure()
         for role, (_, colour, _) in ROLES.items():
@@ -65,10 +71,11 @@ def tested_figure(findings: Findings) -> Figure:
             for network, accuracy in tested:
                 interval = interval_of(accuracy)
                 ends = [100 * interval.low, 100 * interval.high]
-                axes.plot([network.madds] * 2, ends, color=colour, linewidth=1, alpha=0.55)
-            _mark(axes, role, [n.madds for n, _ in tested], [100 * accuracy.top1 for _, accuracy in tested])
+                axes.plot([findings.cost_of(network)] * 2, ends, color=colour, linewidth=1, alpha=0.55)
+            places = [findings.cost_of(network) for network, _ in tested]
+            _mark(axes, role, places, [100 * accuracy.top1 for _, accuracy in tested])
         _budgets(axes, findings)
-        _cost_axis(axes)
+        _cost_axis(axes, findings.axis)
         axes.set_ylabel("test top-1 (%)")
         _legend(axes, [ROLES[role] for role in ROLES if findings.of_role(role)])
     return figure
@@ -89,39 +96,28 @@ def agreement_figure(findings: Findings) -> Figure:
     return figure
 
 
-def supernet_figure(findings: Findings) -> Figure | None:
-    """Draw the loss of the supernet, and of SGLD that goes on from it; ``None`` without a log."""
-    supernet, sgld = _losses(findings.logs["supernet"]), _losses(findings.logs["sgld"])
-    if not supernet and not sgld:
-        return None
+def series_figure(series: Series, roles: Mapping[str, str]) -> Figure:
+    """Draw the lines of a section; lines of networks in the colours of their roles.
+
+    Args:
+        series: the section.
+        roles: of the networks, by name.
+    """
     with look():
         figure, axes = new_figure(height=2.9)
-        axes.plot(range(1, len(supernet) + 1), supernet, color=WINNER, linewidth=1.5)
-        start = len(supernet)
-        if sgld:
-            before = supernet[-1:]
-            axes.plot(range(start + 1 - len(before), start + len(sgld) + 1), before + sgld, color=SHELF, linewidth=1.5)
-        axes.set(xlabel="epoch", ylabel="training loss")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        _legend(axes, [("supernet", WINNER, "-")] + ([("SGLD", SHELF, "-")] if sgld else []))
+        entries: dict[str, tuple[str, str, str]] = {}
+        for line in series.lines:
+            role = roles.get(line.name)
+            text, colour, _ = (line.name, LINES[len(entries) % len(LINES)], "-") if role is None else ROLES[role]
+            kept = [(x, y) for x, y in zip(line.x, line.y, strict=True) if y is not None]
+            axes.plot([x for x, _ in kept], [y for _, y in kept], color=colour, linewidth=1.4, alpha=0.9)
+            entries[text] = (text, colour, "-")
+        axes.set(xlabel=series.x, ylabel=series.y)
+        whole = all(float(x).is_integer() for line in series.lines for x in line.x)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+        _legend(axes, list(entries.values())[:_MOST_NAMED])
     return figure
-
-
-def retraining_figure(findings: Findings) -> Figure | None:
-    """Draw the training loss of each network trained from scratch; ``None`` without logs."""
-    with look():
-        figure, axes = new_figure(height=2.9)
-        drawn = set()
-        for role in ("random", "off-the-shelf", "winner"):
-            for network in findings.of_role(role):
-                losses = _losses(findings.logs[f"network-{network.name}"])
-                if losses:
-                    axes.plot(range(1, len(losses) + 1), losses, color=ROLES[role][1], linewidth=1.2, alpha=0.85)
-                    drawn.add(role)
-        axes.set(xlabel="epoch", ylabel="training loss")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        _legend(axes, [(text, colour, "-") for role, (text, colour, _) in ROLES.items() if role in drawn])
-    return figure if drawn else None
 
 
 def classes_figure(network: NetworkRecord, classes: Sequence[str]) -> Figure | None:
@@ -152,13 +148,13 @@ def _mark(axes: Axes, role: str, x: Sequence[float], y: Sequence[float]) -> None
 
 def _budgets(axes: Axes, findings: Findings) -> None:
     """Draw the bounds given by the user, as far as they lie within the picture."""
-    shown = [network.madds for network in findings.networks] + findings.madds.tolist()
-    for budget in findings.result["budgets"]:
-        if budget is None or budget > 1.15 * max(shown):
+    shown = [findings.cost_of(network) for network in findings.networks] + list(findings.front.costs)
+    for budget in findings.front.budgets:
+        if not np.nanmin(shown) <= budget <= 1.15 * np.nanmax(shown):
             continue
         axes.axvline(budget, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         axes.annotate(
-            f"≤ {format_count(budget)}",
+            f"≤ {cell(findings.axis, budget)}",
             (budget, 1),
             xycoords=("data", "axes fraction"),
             xytext=(-3, -2),
@@ -170,10 +166,10 @@ def _budgets(axes: Axes, findings: Findings) -> None:
         )
 
 
-def _cost_axis(axes: Axes) -> None:
-    axes.set_xlabel("MAdds")
+def _cost_axis(axes: Axes, cost: CostAxis) -> None:
+    axes.set_xlabel(cost.title)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: cell(cost, value)))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.margins(x=0.06, y=0.1)
 
@@ -193,10 +189,6 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
             label=text,
         )
     legend_above(axes, handles)
-
-
-def _losses(rows: Sequence[dict[str, Any]]) -> list[float]:
-    return [float(row["loss"]) for row in rows if row.get("loss") is not None]
 
 
 def _shorten(name: str, length: int = 18) -> str:

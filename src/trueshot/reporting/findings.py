@@ -1,25 +1,26 @@
-"""What a finished run found, read from its directory, and the few numbers the report says about it."""
+"""What a finished search found, read from its result, and the few numbers the report says about it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from jaxtyping import Float64
 
 from trueshot.core.errors import ConfigError, CriteriaError, RunError
-from trueshot.core.files import read_json
 from trueshot.core.records import Accuracy, NetworkRecord
-from trueshot.core.run import RunDirectory, read_log
+from trueshot.core.results import CostAxis, Front, Networks, Result, Section
+from trueshot.core.run import RunDirectory
+from trueshot.core.units import format_count, format_quantity
 from trueshot.criteria.bootstrap import Interval, proportion_difference_interval, proportion_interval
 from trueshot.criteria.correlation import kendall_tau
 from trueshot.spaces import Space
 from trueshot.spaces.description import rebuild
 
 LEAST_FOR_TAU = 3
+_HEAD = ("space", "dataset", "evaluator", "evaluated", "costs", "cost", "budgets", "found", "timings", "environment")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,24 +28,48 @@ class Findings:
     """All that the report shows.
 
     Attributes:
-        config: of the run; ``result``: what the strategy wrote of its own.
-        networks: every network trained from scratch.
+        config: of the run.
+        head: what the results of all searches have.
+        front: everything that was evaluated.
+        trained: the networks trained from scratch and their comparison, ``None`` where nothing was trained.
+        more: every other section, in order.
         space: ``None`` when its class cannot be imported here; drawings are then left out.
-        scores: of every architecture that the search evaluated, higher is better; ``madds``: their costs.
-        logs: rows of one epoch each, by name of the log; absent logs have no rows.
     """
 
     config: dict[str, Any]
-    result: dict[str, Any]
-    networks: tuple[NetworkRecord, ...]
+    head: Mapping[str, Any]
+    front: Front
+    trained: Networks | None
+    more: tuple[Section, ...]
     space: Space | None
-    scores: Float64[np.ndarray, " n"]
-    madds: Float64[np.ndarray, " n"]
-    logs: dict[str, list[dict[str, Any]]]
+
+    @cached_property
+    def costs(self) -> tuple[CostAxis, ...]:
+        """The costs of the run, in order."""
+        return tuple(CostAxis(**cost) for cost in self.head["costs"])
+
+    @property
+    def axis(self) -> CostAxis:
+        """The cost under whose bounds winners were picked, which the figures show."""
+        return self.front.cost
+
+    @property
+    def networks(self) -> tuple[NetworkRecord, ...]:
+        """Every network trained from scratch."""
+        return () if self.trained is None else self.trained.records
+
+    @property
+    def comparison(self) -> Mapping[str, Any]:
+        """Found against random networks; empty where they were not compared."""
+        return {} if self.trained is None or self.trained.comparison is None else self.trained.comparison
 
     def of_role(self, role: str) -> list[NetworkRecord]:
         """Return the networks of one role."""
         return [network for network in self.networks if network.role == role]
+
+    def cost_of(self, network: NetworkRecord) -> float:
+        """Return what a network costs on :attr:`axis`, NaN where that cost cannot be told of it."""
+        return network.costs.get(self.axis.name, float("nan"))
 
     @property
     def best(self) -> NetworkRecord:
@@ -63,8 +88,8 @@ class Findings:
     @property
     def shelf(self) -> NetworkRecord | None:
         """The off-the-shelf network of like cost to the best winner."""
-        candidates = self.of_role("off-the-shelf")
-        return min(candidates, key=lambda network: abs(network.madds - self.best.madds), default=None)
+        candidates = [network for network in self.of_role("off-the-shelf") if self.axis.name in network.costs]
+        return min(candidates, key=lambda network: abs(self.cost_of(network) - self.cost_of(self.best)), default=None)
 
     @property
     def predicted(self) -> list[tuple[NetworkRecord, float, float]]:
@@ -86,64 +111,40 @@ class Findings:
 
 
 def read_findings(run: RunDirectory) -> Findings:
-    """Read a finished run.
+    """Read a finished search.
 
     Raises:
         RunError: when the run has not finished, or a file of it is damaged.
     """
     if not run.result.is_file():
         raise RunError(f"{run.path} has no result yet: finish its search by the same command with --resume")
-    result = read_json(run.result)
-    try:
-        networks = tuple(NetworkRecord.from_json(content) for content in result["networks"])
-        description, digest = result["space"], result["digest"]
-        for key in ("dataset", "evaluator", "evaluated", "budgets", "comparison", "timings", "environment"):
-            result[key]
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{run.result} is incomplete ({error}): repeat the search with --resume") from error
-    untested = [network.name for network in networks if network.test is None]
-    if untested or not any(network.role == "winner" for network in networks):
-        what = f"{untested[0]} has not been tested" if untested else "no winner has been trained"
-        raise RunError(f"{run.path}: {what} yet: finish the search by the same command with --resume")
-    try:
-        space: Space | None = rebuild({"class": description["class"], "arguments": description["arguments"]})
-    except ConfigError:
-        space = None
-    scores, madds = _read_evaluations(run, digest, space)
-    names = ["supernet", "sgld", *(f"network-{network.name}" for network in networks)]
+    result = Result.read(run.result)
+    fronts, trained = result.of_kind(Front), result.of_kind(Networks)
+    missing = [key for key in _HEAD if key not in result.head] if fronts else ["its front"]
+    if missing:
+        raise RunError(f"{run.result} is incomplete ({missing[0]} is missing): repeat the search with --resume")
+    for networks in trained:
+        untested = [network.name for network in networks.records if network.test is None]
+        if untested or not any(network.role == "winner" for network in networks.records):
+            what = f"{untested[0]} has not been tested" if untested else "no winner has been trained"
+            raise RunError(f"{run.path}: {what} yet: finish the search by the same command with --resume")
+    first = (fronts[0], *trained[:1])
     return Findings(
         config=run.config,
-        result=result,
-        networks=networks,
-        space=space,
-        scores=scores,
-        madds=madds,
-        logs={name: read_log(run.log(name)) for name in names},
+        head=result.head,
+        front=fronts[0],
+        trained=trained[0] if trained else None,
+        more=tuple(section for section in result.sections if all(section is not shown for shown in first)),
+        space=_space(result.head["space"]),
     )
 
 
-def _read_evaluations(
-    run: RunDirectory, digest: str, space: Space | None
-) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
-    """Return scores and MAdds of what the evaluator of this run scored."""
-    if not run.evaluations.is_file():
-        raise RunError(f"{run.path} has no evaluations.parquet: finish its search by the same command with --resume")
+def _space(description: Mapping[str, Any]) -> Space | None:
     try:
-        table = pq.ParquetFile(run.evaluations).read().to_pydict()
-        chosen = [index for index, value in enumerate(table["digest"]) if value == digest]
-        scores, rows = table["score"], table["row"]
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise RunError(f"cannot read {run.evaluations} ({error}): delete it and repeat the search") from error
-    if "madds" in table:
-        madds = np.array([table["madds"][index] for index in chosen], dtype=np.float64)
-    elif space is not None and chosen:
-        archs = np.stack([np.frombuffer(rows[index], dtype=np.uint8) for index in chosen])
-        madds = space.cost(archs).madds.astype(np.float64)
-    else:
-        madds = np.full(len(chosen), np.nan)
-    found = np.array([scores[index] for index in chosen], dtype=np.float64)
-    known = np.isfinite(madds) & np.isfinite(found)
-    return found[known], madds[known]
+        space: Space = rebuild({"class": description["class"], "arguments": description["arguments"]})
+    except (ConfigError, KeyError):
+        return None
+    return space
 
 
 def interval_of(accuracy: Accuracy) -> Interval:
@@ -155,3 +156,15 @@ def difference_of(first: Accuracy, second: Accuracy) -> tuple[float, Interval]:
     """Return first minus second top-1 and its 95 % interval over the choice of test images (Newcombe)."""
     shares = [(round(accuracy.top1 * accuracy.n), accuracy.n) for accuracy in (first, second)]
     return first.top1 - second.top1, proportion_difference_interval(shares[0], shares[1])
+
+
+def cell(axis: CostAxis, value: float | None) -> str:
+    """Write a cost below a head that already says what it is: ``60M`` of MAdds, ``4.1 ms`` of latency."""
+    if value is None:
+        return "–"
+    return format_count(value) if axis.unit == axis.title else format_quantity(value, axis.unit)
+
+
+def phrase(axis: CostAxis, value: float | None) -> str:
+    """Write a cost in a sentence: ``60M MAdds``, ``4.1 ms latency``."""
+    return f"{cell(axis, value)} {axis.title}"

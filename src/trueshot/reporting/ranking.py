@@ -62,7 +62,7 @@ def _drawn(ranking: Ranking) -> dict[str, tuple[Figure | None, str]]:
     """Return every figure with what it shows."""
     return {
         "order": (figures.order_figure(ranking), "True place against place by score of every architecture"),
-        "tau": (figures.tau_figure(ranking), "Kendall's tau of every evaluator and rival"),
+        "tau": (figures.tau_figure(ranking), "Kendall's tau of every evaluator and baseline"),
         "minutes": (figures.minutes_figure(ranking), "Kendall's tau against minutes of training"),
         "pruning": (figures.pruning_figure(ranking), "Kendall's tau after removing the truly worst"),
         "improvement": (figures.improvement_figure(ranking), "Improvement after removing those of the lowest scores"),
@@ -99,7 +99,7 @@ def _against_free(ranking: Ranking) -> dict[str, str]:
     free, lead = ranking.free, ranking.lead
     label = "τ above what costs nothing"
     if free is None:
-        return {"label": label, "value": "not compared", "detail": "Neither parameter count nor MAdds was a rival."}
+        return {"label": label, "value": "not compared", "detail": "Neither parameter count nor MAdds was a baseline."}
     theirs = ranking.value(free, "kendall_tau")
     has = f"the {shown(free)} has {'no τ' if theirs is None else number(theirs.value, 3)}"
     if lead is None:
@@ -169,7 +169,7 @@ def _durations(seconds: list[float]) -> str:
 
 
 def _table(ranking: Ranking, part: str) -> dict[str, Any]:
-    names = [*ranking.result["evaluators"], *ranking.result["rivals"]]
+    names = [*ranking.result["evaluators"], *ranking.result["baselines"]]
     found = {
         criterion: sorted({k for name in names for k in ranking.evaluator(name)[part].get(criterion, {})}, key=float)
         for criterion in ("p_at_k", "br_at_k")
@@ -196,8 +196,8 @@ def _table(ranking: Ranking, part: str) -> dict[str, Any]:
 
 
 def kind(ranking: Ranking, name: str) -> str:
-    """Return what a row is: ``supernet``, ``free`` or ``rival``."""
-    return "supernet" if name in ranking.result["evaluators"] else "free" if name in FREE else "rival"
+    """Return what a row is: ``supernet``, ``free`` or ``baseline``."""
+    return "supernet" if name in ranking.result["evaluators"] else "free" if name in FREE else "baseline"
 
 
 def _count(ranking: Ranking, name: str, part: str) -> int:
@@ -229,7 +229,7 @@ def _cell(value: Value | None, criterion: str, n: int) -> tuple[str, str]:
 def _partial(ranking: Ranking) -> list[str]:
     """Name the rows that were computed on fewer architectures than the rest."""
     total = int(ranking.result["architectures"])
-    return [f"{shown(name)} ({ranking.evaluator(name)['n']:,})" for name in ranking.result["rivals"]
+    return [f"{shown(name)} ({ranking.evaluator(name)['n']:,})" for name in ranking.result["baselines"]
             if ranking.evaluator(name)["n"] < total]  # fmt: skip
 
 

@@ -36,8 +36,8 @@ def order_figure(ranking: Ranking) -> Figure:
 
 
 def tau_figure(ranking: Ranking) -> Figure:
-    """Draw Kendall's tau of every evaluator and rival with intervals, among all and among the good."""
-    names = [*ranking.result["evaluators"], *ranking.result["rivals"]]
+    """Draw Kendall's tau of every evaluator and baseline with intervals, among all and among the good."""
+    names = [*ranking.result["evaluators"], *ranking.result["baselines"]]
     parts = [("all", 0.0)] if ranking.above is None else [("all", 0.15), ("good", -0.15)]
     with look():
         figure, axes = new_figure(height=0.95 + 0.4 * len(names))
@@ -69,7 +69,7 @@ def tau_figure(ranking: Ranking) -> Figure:
 
 
 def minutes_figure(ranking: Ranking) -> Figure | None:
-    """Draw Kendall's tau against the minutes of training, the rivals as levels; ``None`` without a curve."""
+    """Draw Kendall's tau against the minutes of training, the baselines as levels; ``None`` without a curve."""
     curve = ranking.result["curve"]
     if not curve:
         return None
@@ -194,15 +194,15 @@ def agreement_figure(ranking: Ranking) -> Figure | None:
 
 
 def colour_of(ranking: Ranking, name: str) -> str:
-    """Return the colour of an evaluator, of what costs nothing, or of another rival."""
+    """Return the colour of an evaluator, of what costs nothing, or of another baseline."""
     return WINNER if name in ranking.result["evaluators"] else SHELF if name in FREE else RANDOM
 
 
 def _levels(axes: Axes, ranking: Ranking, part: str, end: float) -> None:
-    """Draw the rivals' tau as levels, and name these and the curve, which ends at ``end``, to the right of the axes."""
+    """Draw the baselines' tau as levels; name these and the curve, which ends at ``end``, to the right of the axes."""
     labels = [] if np.isnan(end) else [(end, shown(ranking.main), WINNER)]
     levels: dict[float, list[str]] = {}
-    for name in ranking.result["rivals"]:
+    for name in ranking.result["baselines"]:
         value = ranking.value(name, "kendall_tau", part)
         if value is not None:
             levels.setdefault(round(value.value, 2), []).append(name)

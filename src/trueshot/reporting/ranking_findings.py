@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from jaxtyping import Float64, Int64
 
 from trueshot.core.errors import CriteriaError, RunError
-from trueshot.core.files import read_json
 from trueshot.core.random import Streams
+from trueshot.core.results import Result
 from trueshot.core.run import RunDirectory
 from trueshot.criteria.bootstrap import Interval, bootstrap
 from trueshot.criteria.columns import Column, ranks
@@ -21,7 +21,7 @@ from trueshot.criteria.correlation import kendall_tau
 from trueshot.criteria.curves import improvement_curve, pruning_curve
 
 FREE = ("params", "madds")
-"""Rivals that cost nothing, the first found is what a supernet must beat."""
+"""Baselines that cost nothing, the first found is what a supernet must beat."""
 
 _NEEDED: tuple[str, ...] = (
     "space",
@@ -31,7 +31,7 @@ _NEEDED: tuple[str, ...] = (
     "sampler",
     "sharing",
     "evaluators",
-    "rivals",
+    "baselines",
     "agreement",
 )
 _NEEDED += ("curve", "pruning", "improvement", "cost_groups", "twins", "seconds", "environment")
@@ -65,10 +65,10 @@ class Ranking:
     """All that the report of a ranking shows.
 
     Attributes:
-        config: of the run; ``result``: the content of ``result.json``.
+        config: of the run; ``result``: the head of its result.
         truth: of every architecture, ``(n,)``, higher is better.
-        scores: by name of the evaluator, of the evaluator by one supernet (``NAME (INDEX)``) or of the rival, ``(n,)``,
-            NaN where a rival gave none.
+        scores: by name of the evaluator, of the evaluator by one supernet (``NAME (INDEX)``) or of the baseline,
+            ``(n,)``, NaN where a baseline gave none.
     """
 
     config: dict[str, Any]
@@ -83,8 +83,8 @@ class Ranking:
 
     @property
     def free(self) -> str | None:
-        """Name of the rival that costs nothing, ``None`` where none was asked for."""
-        return next((name for name in FREE if name in self.result["rivals"]), None)
+        """Name of the baseline that costs nothing, ``None`` where none was asked for."""
+        return next((name for name in FREE if name in self.result["baselines"]), None)
 
     @property
     def above(self) -> float | None:
@@ -97,11 +97,11 @@ class Ranking:
         return [self.scores[f"{self.main} ({index})"] for index in range(len(self.evaluator(self.main)["supernets"]))]
 
     def evaluator(self, name: str) -> dict[str, Any]:
-        """Return the part of the result about an evaluator or a rival."""
-        return dict(self.result["evaluators"].get(name) or self.result["rivals"][name])
+        """Return the part of the result about an evaluator or a baseline."""
+        return dict(self.result["evaluators"].get(name) or self.result["baselines"][name])
 
     def value(self, name: str, criterion: str, part: str = "all", k: str | None = None) -> Value | None:
-        """Return a criterion of an evaluator or rival, ``None`` where it is undefined or was not computed."""
+        """Return a criterion of an evaluator or baseline, ``None`` where it is undefined or was not computed."""
         figure = self.evaluator(name).get(part, {}).get(criterion)
         if k is not None and figure is not None:
             figure = figure.get(k)
@@ -109,7 +109,7 @@ class Ranking:
 
     @cached_property
     def lead(self) -> Value | None:
-        """Kendall's tau of the main evaluator minus that of the free rival, on the same resamples of architectures."""
+        """Kendall's tau of the main evaluator minus that of the free baseline, on the same resamples."""
         if self.free is None:
             return None
         ours, theirs = self.scores[self.main], self.scores[self.free]
@@ -156,7 +156,7 @@ def read_ranking(run: RunDirectory) -> Ranking:
     """
     if not run.result.is_file():
         raise RunError(f"{run.path} has no result yet: finish the ranking by the same command with --resume")
-    config, result = run.config, read_json(run.result)
+    config, result = run.config, dict(Result.read(run.result).head)
     missing = [key for key in _NEEDED if key not in result]
     if missing or not result["evaluators"]:
         what = missing[0] if missing else "evaluators"
@@ -175,7 +175,7 @@ def read_ranking(run: RunDirectory) -> Ranking:
     except (OSError, ValueError, pa.ArrowException, KeyError) as error:
         raise RunError(f"cannot read {path} ({error}): delete it and result.json, and repeat with --resume") from error
     ranking = Ranking(config=config, result=result, truth=truth, scores=columns)
-    wanted = [*result["evaluators"], *result["rivals"]]
+    wanted = [*result["evaluators"], *result["baselines"]]
     wanted += [f"{ranking.main} ({index})" for index in range(len(ranking.evaluator(ranking.main)["supernets"]))]
     for name in wanted:
         if name not in columns:

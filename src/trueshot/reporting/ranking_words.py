@@ -37,7 +37,7 @@ COLUMNS = (
 
 
 def shown(name: str) -> str:
-    """Return the name of an evaluator or rival for people."""
+    """Return the name of an evaluator or baseline for people."""
     return _NAMES.get(name, name)
 
 
@@ -121,8 +121,10 @@ def _among_good(ranking: Ranking) -> str:
     if among is None:
         return f"{where} the scores give no order."
     then = "" if everything is None else f", over all it is {number(everything.value)}"
-    rivals = [(name, ranking.value(name, "kendall_tau", "good")) for name in FREE if name in ranking.result["rivals"]]
-    free = next((f"; the {shown(name)} has {number(value.value)} there" for name, value in rivals if value), "")
+    baselines = [
+        (name, ranking.value(name, "kendall_tau", "good")) for name in FREE if name in ranking.result["baselines"]
+    ]
+    free = next((f"; the {shown(name)} has {number(value.value)} there" for name, value in baselines if value), "")
     return f"{where} τ is {number(among.value)}{then}{free}. The winner is chosen among these, not among all."
 
 

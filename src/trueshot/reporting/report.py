@@ -10,16 +10,20 @@ from matplotlib.figure import Figure
 
 from trueshot.core.files import write_text
 from trueshot.core.records import NetworkRecord
+from trueshot.core.results import CostAxis, Series, Table, Text
 from trueshot.core.run import RunDirectory
-from trueshot.core.units import format_count, format_duration
+from trueshot.core.units import format_duration
 from trueshot.reporting import figures
 from trueshot.reporting.drawing import draw_architecture
-from trueshot.reporting.findings import LEAST_FOR_TAU, Findings, difference_of, interval_of, read_findings
+from trueshot.reporting.findings import LEAST_FOR_TAU, Findings, cell, difference_of, interval_of, phrase, read_findings
 from trueshot.reporting.page import flat, render_page, save_pictures
 from trueshot.reporting.style import svg
 
 _WIDE = 380
 """Points beyond which a drawing does not fit a phone."""
+_BEST = 10
+"""Architectures listed where none was trained."""
+_LABELS = {"sgld": "Weight sampling", "retrain": "Training from scratch"}
 
 
 def write_report(run: RunDirectory) -> Path:
@@ -31,46 +35,67 @@ def write_report(run: RunDirectory) -> Path:
         RunError: when the run has not finished, a file of it is damaged, or the report cannot be written.
     """
     findings = read_findings(run)
-    page = render_page("report.html.jinja", **_headline(findings), **_body(findings), figures=_figures(findings))
+    page = render_page(
+        "report.html.jinja",
+        **_headline(findings),
+        **_body(findings),
+        sections=_sections(findings),
+        figures=_figures(findings),
+    )
     write_text(run.report, page)
     return run.report
 
 
 def _headline(findings: Findings) -> dict[str, Any]:
-    result, best = findings.result, findings.best
-    assert best.test is not None
-    budgets = [budget for budget in result["budgets"] if budget is not None]
-    bound = " and ".join(format_count(budget) for budget in budgets)
-    interval = interval_of(best.test)
+    head, dataset = findings.head, findings.head["dataset"]
+    bounds = [
+        f"{side} {phrase(cost, value)}"
+        for cost in findings.costs
+        for side, value in zip(("at least", "at most"), head["bounds"].get(cost.name, ()), strict=False)
+        if value is not None
+    ]
+    imbalanced = dataset is not None and dataset["imbalanced"]
+    after = "the best trained from scratch and compared with random and off-the-shelf networks"
     return {
-        "title": f"{result['dataset']['name']}: networks of {f'at most {bound} MAdds' if bound else 'any cost'}",
-        "lead": f"Searched in the {result['space']['name']} space: {result['evaluated']:,} architectures evaluated by "
-        f"{result['evaluator']}, the best trained from scratch and compared with random and off-the-shelf networks.",
-        "best": {
-            "name": best.name,
-            "top1": _percent(best.test.top1),
-            "lines": [
-                f"95 % interval {_percent(interval.low)} to {_percent(interval.high)} on {best.test.n:,} test images",
-                f"{format_count(best.madds)} MAdds, {format_count(best.params)} parameters",
-                *([f"Balanced accuracy {_percent(best.test.balanced)}"] if result["dataset"]["imbalanced"] else []),
-            ],
-        },
-        "facts": [_against_random(findings), _against_shelf(findings), _agreement(findings)],
-        "warnings": [
-            *(
-                ["Classes are strongly imbalanced: read the balanced accuracy."]
-                if result["dataset"]["imbalanced"]
-                else []
-            )
-        ],
+        "title": f"{head['space']['name'] if dataset is None else dataset['name']}: networks of "
+        f"{' and '.join(bounds) or 'any cost'}",
+        "lead": f"Searched in the {head['space']['name']} space: {head['evaluated']:,} architectures evaluated by "
+        f"{head['evaluator']}, {after if findings.trained else 'none of them trained here'}.",
+        "facts": _facts(findings, imbalanced=imbalanced),
+        "warnings": ["Classes are strongly imbalanced: read the balanced accuracy."] if imbalanced else [],
     }
 
 
-def _against_random(findings: Findings) -> dict[str, str]:
-    comparison = findings.result["comparison"]
+def _facts(findings: Findings, *, imbalanced: bool) -> list[dict[str, Any]]:
+    """Return the cards below the title, the first the largest."""
+    if findings.trained is None:
+        best = findings.head["found"][0]
+        costs = ", ".join(phrase(cost, best["costs"][cost.name]) for cost in findings.costs)
+        return [
+            {
+                "label": "Best score found",
+                "value": f"{best['score']:.4g}",
+                "lines": [costs, "Nothing was trained from scratch: no images, or no recipe for it, were given."],
+            },
+            {"label": "Architectures evaluated", "value": f"{findings.head['evaluated']:,}", "lines": []},
+        ]
+    best = findings.best
+    assert best.test is not None
+    interval = interval_of(best.test)
+    lines = [
+        f"95 % interval {_percent(interval.low)} to {_percent(interval.high)} on {best.test.n:,} test images",
+        ", ".join(phrase(cost, best.costs.get(cost.name)) for cost in findings.costs),
+        *([f"Balanced accuracy {_percent(best.test.balanced)}"] if imbalanced else []),
+    ]
+    first = {"label": f"Test top-1 of {best.name}", "value": _percent(best.test.top1), "lines": lines}
+    return [first, _against_random(findings), _against_shelf(findings), _agreement(findings)]
+
+
+def _against_random(findings: Findings) -> dict[str, Any]:
+    comparison = findings.comparison
     label = "Winners over random networks of like cost"
     if comparison.get("difference") is None:
-        return {"label": label, "value": "not compared", "detail": "No random networks were trained."}
+        return {"label": label, "value": "not compared", "lines": ["No random networks were trained."]}
     winners, others = comparison["n"]
     low, high = comparison["low"], comparison["high"]
     if low is None or high is None:
@@ -79,36 +104,38 @@ def _against_random(findings: Findings) -> dict[str, str]:
         level = f"{100 * comparison['level']:.0f} %"
         verdict = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
         detail = f"{level} interval {_points(low)} to {_points(high)}, n = {winners} and {others}: {verdict}"
-    return {"label": label, "value": f"{_points(comparison['difference'])} points", "detail": detail}
+    return {"label": label, "value": f"{_points(comparison['difference'])} points", "lines": [detail]}
 
 
-def _against_shelf(findings: Findings) -> dict[str, str]:
+def _against_shelf(findings: Findings) -> dict[str, Any]:
     best, shelf = findings.best, findings.shelf
     if shelf is None or shelf.test is None or best.test is None:
-        return {"label": "Over an off-the-shelf network", "value": "not compared", "detail": "None was trained."}
+        return {"label": "Over an off-the-shelf network", "value": "not compared", "lines": ["None was trained."]}
     difference, interval = difference_of(best.test, shelf.test)
     return {
         "label": f"{best.name} over {shelf.name} of like cost",
         "value": f"{_points(difference)} points",
-        "detail": f"95 % interval {_points(interval.low)} to {_points(interval.high)} over the test images; "
-        f"{format_count(shelf.madds)} MAdds",
+        "lines": [
+            f"95 % interval {_points(interval.low)} to {_points(interval.high)} over the test images; "
+            f"{phrase(findings.axis, findings.cost_of(shelf))}"
+        ],
     }
 
 
-def _agreement(findings: Findings) -> dict[str, str]:
+def _agreement(findings: Findings) -> dict[str, Any]:
     n, tau = len(findings.predicted), findings.tau
     value = "not known" if tau is None else f"τ = {tau:.2f}"
     return {
         "label": "Predicted against reached accuracy",
         "value": value.replace("-", "−"),
-        "detail": f"Kendall's tau over {n} networks trained from scratch",
+        "lines": [f"Kendall's tau over {n} networks trained from scratch"],
     }
 
 
 def _belief(findings: Findings) -> list[str]:
     """Say what the numbers allow to be said, and no more."""
     n, tau = len(findings.predicted), findings.tau
-    comparison = findings.result["comparison"]
+    comparison = findings.comparison
     paragraphs = [
         "The search never trained a network: it ranked architectures by a score. Here those that were trained from "
         "scratch afterwards show whether a better score meant a better network.",
@@ -141,38 +168,69 @@ def _belief(findings: Findings) -> list[str]:
 
 
 def _body(findings: Findings) -> dict[str, Any]:
-    result, best = findings.result, findings.best
-    dataset = result["dataset"]
-    return {
-        "tests": f"{best.test.n:,}" if best.test else "",
-        "belief": _belief(findings),
-        "picked": f"{best.name} leads by {findings.chosen_by}; test accuracy had no say in it.",
-        "table": _table(findings),
+    head, dataset = findings.head, findings.head["dataset"]
+    best = findings.best if findings.trained else None
+    shown: dict[str, Any] = {
+        "trained": best is not None,
+        "tests": f"{best.test.n:,}" if best is not None and best.test else "",
+        "belief": _belief(findings) if best is not None else [],
+        "picked": ""
+        if best is None
+        else f"All trained from scratch by the same recipe. {best.name} leads by"
+        f" {findings.chosen_by}; test accuracy had no say in it.",
+        "table": _table(findings) if best is not None else _found(findings),
         "drawings": [_drawing(findings, network) for network in findings.of_role("winner")],
         "timings": [
-            (name.capitalize() if name != "sgld" else "SGLD", format_duration(seconds))
-            for name, seconds in result["timings"].items()
+            (_LABELS.get(name, name.capitalize()), format_duration(seconds))
+            for name, seconds in head["timings"].items()
             if seconds is not None
         ],
-        "classes_note": f"The {figures.MOST_BARS} classes of lowest recall, of {len(dataset['classes'])}."
-        if len(dataset["classes"]) > figures.MOST_BARS
-        else "",
-        "dataset": [
-            ("Name", dataset["name"]),
-            ("Images", ", ".join(f"{dataset[part]:,} {part}" for part in ("train", "validation", "test"))),
-            ("Classes", f"{len(dataset['classes']):,}"),
-            ("Input", f"{dataset['image_size']} × {dataset['image_size']} pixels, {dataset['channels']} channels"),
-        ],
-        "notes": dataset["notes"],
-        "environment": [(str(name), str(value)) for name, value in result["environment"].items() if value is not None],
+        "best": "" if best is None else best.name,
+        "classes_note": "",
+        "dataset": [],
+        "notes": [],
+        "environment": [(str(name), str(value)) for name, value in head["environment"].items() if value is not None],
         "config": list(flat(findings.config)),
     }
+    if dataset is not None:
+        classes, side = len(dataset["classes"]), dataset["image_size"]
+        shown["dataset"] = [
+            ("Name", dataset["name"]),
+            ("Images", ", ".join(f"{dataset[part]:,} {part}" for part in ("train", "validation", "test"))),
+            ("Classes", f"{classes:,}"),
+            ("Input", f"{side} × {side} pixels, {dataset['channels']} channels"),
+        ]
+        shown["notes"] = dataset["notes"]
+        if classes > figures.MOST_BARS:
+            shown["classes_note"] = f"The {figures.MOST_BARS} classes of lowest recall, of {classes}."
+    return shown
+
+
+def _sections(findings: Findings) -> list[dict[str, Any]]:
+    """Return every section that the report does not know by itself, ready to be shown by its kind."""
+    roles = {network.name: network.role for network in findings.networks}
+    shown = []
+    for section in findings.more:
+        one: dict[str, Any] = {"kind": section.kind, "title": section.title}
+        if isinstance(section, Series):
+            one["svg"] = Markup(svg(figures.series_figure(section, roles), f"{section.title}: {section.y}"))
+        if isinstance(section, Table):
+            one |= {"heads": section.heads, "note": section.note}
+            one["rows"] = [[_cell(value) for value in row] for row in section.rows]
+        if isinstance(section, Text):
+            one["rows"] = section.rows
+        shown.append(one)
+    return shown
+
+
+def _cell(value: str | float | None) -> str:
+    return "–" if value is None else value if isinstance(value, str) else f"{value:.4g}".replace("-", "−")
 
 
 def _table(findings: Findings) -> dict[str, Any]:
-    dataset = findings.result["dataset"]
+    dataset = findings.head["dataset"] or {"classes": (), "imbalanced": False}
     top5, balanced = len(dataset["classes"]) > 5, dataset["imbalanced"]
-    heads = ["Network", "Role", "Budget", "MAdds", "Parameters", "Score", "Top-1", "95 % interval"]
+    heads = ["Network", "Role", "Budget", *map(_title, findings.costs), "Score", "Top-1", "95 % interval"]
     heads += ["Top-5"] * top5 + ["Balanced"] * balanced + ["Time"]
     rows = []
     for network in findings.networks:
@@ -180,9 +238,8 @@ def _table(findings: Findings) -> dict[str, Any]:
         interval = interval_of(network.test)
         cells = [
             figures.ROLES[network.role][0],
-            "–" if network.budget is None else format_count(network.budget),
-            format_count(network.madds),
-            format_count(network.params),
+            cell(findings.axis, network.budget),
+            *(cell(cost, network.costs.get(cost.name)) for cost in findings.costs),
             "–" if network.score is None else f"{network.score:.4g}",
             _percent(network.test.top1),
             f"{100 * interval.low:.1f} to {100 * interval.high:.1f}",
@@ -194,10 +251,32 @@ def _table(findings: Findings) -> dict[str, Any]:
     return {"heads": heads, "texts": {"Network", "Role"}, "rows": rows}
 
 
+def _found(findings: Findings) -> dict[str, Any]:
+    """Return the table of the best of what was evaluated, where nothing was trained."""
+    rows = [
+        {
+            "name": f"{place}.",
+            "role": "",
+            "cells": [
+                found["arch"],
+                *(cell(cost, found["costs"][cost.name]) for cost in findings.costs),
+                f"{found['score']:.5g}",
+            ],
+        }
+        for place, found in enumerate(findings.head["found"][:_BEST], start=1)
+    ]
+    heads = ["Place", "Architecture", *map(_title, findings.costs), "Score"]
+    return {"heads": heads, "texts": {"Place", "Architecture"}, "rows": rows}
+
+
+def _title(cost: CostAxis) -> str:
+    return cost.title if cost.title[:1].isupper() else cost.title.capitalize()
+
+
 def _drawing(findings: Findings, network: NetworkRecord) -> dict[str, Any]:
     assert network.test is not None
     picture, width = None, 0.0
-    if findings.space is not None and network.arch is not None:
+    if findings.space is not None and network.arch:
         figure = draw_architecture(findings.space, findings.space.parse(network.arch))
         width = 72 * float(figure.get_figwidth())
         text = svg(figure, f"Architecture of {network.name}: {network.arch}")
@@ -206,11 +285,11 @@ def _drawing(findings: Findings, network: NetworkRecord) -> dict[str, Any]:
         picture = Markup(text.replace("<svg", f'<svg style="{size}"', 1))
     return {
         "name": network.name,
-        "detail": f"{format_count(network.madds)} MAdds, {format_count(network.params)} parameters, "
-        f"test top-1 {_percent(network.test.top1)}",
+        "detail": ", ".join(phrase(cost, network.costs.get(cost.name)) for cost in findings.costs)
+        + f", test top-1 {_percent(network.test.top1)}",
         "svg": picture,
         "wide": width > _WIDE / 1.18,
-        "arch": network.arch or "",
+        "arch": network.arch,
     }
 
 
@@ -222,25 +301,28 @@ def write_pictures(run: RunDirectory, folder: Path) -> list[Path]:
     """
     findings = read_findings(run)
     pictures = {name: figure for name, (figure, _) in _drawn(findings).items() if figure is not None}
-    best = findings.best
-    if findings.space is not None and best.arch is not None:
-        pictures["architecture"] = draw_architecture(findings.space, findings.space.parse(best.arch))
+    if findings.trained is not None and findings.space is not None:
+        pictures["architecture"] = draw_architecture(findings.space, findings.space.parse(findings.best.arch))
+    roles = {network.name: network.role for network in findings.networks}
+    series = [section for section in findings.more if isinstance(section, Series)]
+    pictures |= {section.name: figures.series_figure(section, roles) for section in series}
     return save_pictures(pictures, folder)
 
 
 def _drawn(findings: Findings) -> dict[str, tuple[Figure | None, str]]:
-    """Return every figure with what it shows."""
-    best = findings.best
+    """Return every figure that the report knows by itself, with what it shows."""
+    seen = figures.front_figure(findings), f"Score against {findings.axis.title} of every architecture evaluated"
+    if findings.trained is None:
+        return {"front": seen}
+    best, classes = findings.best, (findings.head["dataset"] or {"classes": ()})["classes"]
     return {
-        "front": (figures.front_figure(findings), "Score against MAdds of every architecture evaluated"),
-        "tested": (figures.tested_figure(findings), "Test accuracy against MAdds of every network trained"),
-        "agreement": (figures.agreement_figure(findings), "Predicted score against test accuracy"),
-        "supernet": (figures.supernet_figure(findings), "Training loss of the supernet by epoch"),
-        "retraining": (figures.retraining_figure(findings), "Training loss of each network by epoch"),
-        "classes": (
-            figures.classes_figure(best, findings.result["dataset"]["classes"]),
-            f"Recall of each class by {best.name}",
+        "front": seen,
+        "tested": (
+            figures.tested_figure(findings),
+            f"Test accuracy against {findings.axis.title} of every network trained",
         ),
+        "agreement": (figures.agreement_figure(findings), "Predicted score against test accuracy"),
+        "classes": (figures.classes_figure(best, classes), f"Recall of each class by {best.name}"),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,33 @@ table, not with the paper's, and where intervals overlap nothing has been shown.
 repetition, the configuration, hardware and versions are in the JSON files.
 """
 
+_ABSENT = """**{count} of these {total} results were made by studies that are not in the package at present.** They are
+kept as they were; `trueshot study` cannot repeat them now. The code that made a result is in the commit that recorded
+it: `git checkout COMMIT`, then `trueshot study NAME --scale SCALE` there.
+"""
+
+_UNKNOWN = "unknown"
+"""Stands for a commit where there is no history to ask."""
+
 _SCALES = ("-smoke", "-cpu", "-paper")
 
 _COLUMNS = ("what", "metric", "paper", "ours", "95 % interval", "n", "note")
 
 
-def write_studies(folder: Path) -> Path:
+def write_studies(folder: Path, known: Collection[str]) -> Path:
     """Write ``folder/README.md`` from the study results in ``folder`` and return its path.
+
+    Args:
+        folder: of the results.
+        known: names of the studies that can be run; of other results the page names the commit that recorded them.
 
     Raises:
         RunError: when there are none, one is damaged, or the page cannot be written.
     """
     path = folder / PAGE
-    text = render_studies(read_studies(folder))
+    studies = read_studies(folder)
+    commits = {name: _commit(folder / name) for name, study in studies if study["study"] not in known}
+    text = render_studies(studies, commits)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
@@ -56,12 +71,41 @@ def read_studies(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
     return found
 
 
-def render_studies(studies: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """Return the page: a list of all, then a section for each."""
-    lines = [_INTRODUCTION, *_table(("study", "scale", "trained for", "what it is about"), _contents(studies))]
+def render_studies(studies: Sequence[tuple[str, Mapping[str, Any]]], commits: Mapping[str, str]) -> str:
+    """Return the page: what cannot be repeated at present, a list of all, then a section for each.
+
+    Args:
+        studies: file name and content of each result.
+        commits: by file name, the commit that recorded a result whose study is not in the package.
+    """
+    lines = [_INTRODUCTION]
+    if commits:
+        lines += [_ABSENT.format(count=len(commits), total=len(studies)), *_absent(studies, commits), ""]
+    lines += _table(("study", "scale", "trained for", "what it is about"), _contents(studies))
     for name, study in studies:
         lines += ["", f"## {_heading(study)}", "", *_section(name, study)]
+        if name in commits:
+            lines.append(f"- Not in the package at present; recorded by commit {commits[name]}, whose code made it.")
     return "\n".join(lines) + "\n"
+
+
+def _absent(studies: Sequence[tuple[str, Mapping[str, Any]]], commits: Mapping[str, str]) -> list[str]:
+    """Return a table of the commits, each with the results that it recorded."""
+    recorded: dict[str, list[str]] = {}
+    for name, study in studies:
+        if name in commits:
+            recorded.setdefault(commits[name], []).append(f"`{study['study']}`")
+    return _table(("commit", "studies"), [(commit, ", ".join(names)) for commit, names in recorded.items()])
+
+
+def _commit(path: Path) -> str:
+    """Return the commit that last changed a file, in seven digits."""
+    command = ["git", "log", "-1", "--format=%H", "--", path.name]
+    try:
+        done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return _UNKNOWN
+    return f"`{found[:7]}`" if (found := done.stdout.strip()) else _UNKNOWN
 
 
 def _contents(studies: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Sequence[str]]:
