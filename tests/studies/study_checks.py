@@ -5,9 +5,10 @@ import math
 from types import ModuleType
 from typing import Any
 
+import pytest
 import torch
 
-from trueshot.cli.names import study_module
+from trueshot.cli.names import find_module
 from trueshot.studies.result import Row, Scale, StudyResult
 
 CPU = torch.device("cpu")
@@ -18,12 +19,12 @@ class Refused(AssertionError):
 
 
 def run_smoke(name: str, out) -> StudyResult:
-    return study_module(name).run(Scale.SMOKE, out=out, device=CPU, seed=0)
+    return find_module(name).run(Scale.SMOKE, out=out, device=CPU, seed=0)
 
 
 def check_smoke(name: str, out, monkeypatch) -> StudyResult:
     """Run a study, check its figures and its JSON, and run it again with all training forbidden."""
-    module: ModuleType = study_module(name)
+    module: ModuleType = find_module(name)
     result = run_smoke(name, out)
     assert (result.study, result.scale, result.title) == (name, Scale.SMOKE, module.TITLE)
     assert name == module.NAME
@@ -49,6 +50,27 @@ def check_smoke(name: str, out, monkeypatch) -> StudyResult:
     assert figures(again) == figures(result)
     assert again.trained_seconds == result.trained_seconds
     return result
+
+
+def check_killed(name: str, task: type, at: int, steps: int, out, monkeypatch) -> None:
+    """Kill a study in its step ``at`` of a task: taken up, it takes ``steps`` more of them to the same result."""
+    whole = run_smoke(name, out / "whole")
+    step, taken = task.step, []
+
+    def counted(self, index, batches):
+        taken.append(index)
+        if len(taken) == at:
+            raise KeyboardInterrupt
+        return step(self, index, batches)
+
+    monkeypatch.setattr(task, "step", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run_smoke(name, out / "killed")
+    assert len(taken) == at
+    resumed = run_smoke(name, out / "killed")
+    assert len(taken) == at + steps
+    assert figures(resumed) == figures(whole)
+    assert resumed.details == whole.details
 
 
 def figures(result: StudyResult) -> list[tuple[Any, ...]]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from trueshot.core.random import Streams
+from trueshot.evaluation.timing import median_seconds, waiting_for
 from trueshot.sampling import Sampler
 from trueshot.sharing import Sharing, Supernet, single_path
 from trueshot.spaces import Space
 from trueshot.studies.images import Images
 from trueshot.studies.result import Estimate, Part, Scale
-from trueshot.training.recipe import Recipe, make_sgd
+from trueshot.training.classification import Loss
+from trueshot.training.config import Recipe
+from trueshot.training.optimizers import make_optimizer
 from trueshot.training.standalone import NetworkTask, build
-from trueshot.training.supernet import Loss, SupernetTask
+from trueshot.training.supernet import SupernetTask
+from trueshot.training.task import TRAIN, Task
 
 _STEPS = 3
 _PIXELS = 8 * 224 * 224
@@ -36,8 +38,8 @@ def estimate(scale: Scale, device: torch.device, *parts: Part) -> Estimate:
 def network_seconds(make: Callable[[], nn.Module], images: Images, recipe: Recipe, device: torch.device) -> float:
     """Return the seconds that training a network takes for each image."""
     network = build(make, Streams(0), device)
-    task = NetworkTask(network, recipe, make_sgd(network, recipe), None, Loss(), Streams(0))
-    return _per_image(task.step, images, recipe.batch_size, device)
+    task = NetworkTask(network, recipe, make_optimizer(network, recipe), None, Loss(), Streams(0))
+    return _per_image(_stepping(task), images, recipe.batch_size, device)
 
 
 def supernet_seconds(
@@ -51,8 +53,8 @@ def supernet_seconds(
 ) -> float:
     """Return the seconds that training a supernet takes for each image; weights to be split are not split yet."""
     supernet = _supernet(space, sharing, device)
-    task = SupernetTask(supernet, sampler, make_sgd(supernet, recipe), None, Loss(), recipe.clip, Streams(0))
-    return _per_image(task.step, images, recipe.batch_size, device)
+    task = SupernetTask(supernet, sampler, make_optimizer(supernet, recipe), None, Loss(), recipe.clip, Streams(0))
+    return _per_image(_stepping(task), images, recipe.batch_size, device)
 
 
 def scoring_seconds(
@@ -81,20 +83,18 @@ def _supernet(space: Space, sharing: Sharing, device: torch.device) -> Supernet:
     return supernet
 
 
-def _per_image(
-    action: Callable[[int, torch.Tensor, torch.Tensor], object], images: Images, batch: int, device: torch.device
-) -> float:
+_Action = Callable[[int, torch.Tensor, torch.Tensor], object]
+
+
+def _stepping(task: Task) -> _Action:
+    return lambda index, pixels, labels: task.step(index, {TRAIN: (pixels, labels)})
+
+
+def _per_image(action: _Action, images: Images, batch: int, device: torch.device) -> float:
     """Time ``action`` on random batches after one that warms up; return the median for each image."""
     if device.type == "cpu":
         batch = max(2, min(batch, _PIXELS // images.side**2))
     generator = Streams(0).torch("cost")
     pixels = torch.randn(batch, *images.shape, generator=generator).to(device, memory_format=torch.channels_last)
     labels = torch.randint(images.classes, (batch,), generator=generator).to(device)
-    seconds = []
-    for index in range(_STEPS + 1):
-        start = time.perf_counter()
-        action(index, pixels, labels)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:]) / batch
+    return median_seconds(lambda index: action(index, pixels, labels), _STEPS, wait=waiting_for(device)) / batch

@@ -1,6 +1,6 @@
-"""What the studies of ST-NAS, sections 3.2 and 4.3, share: one space, its supernets and the truth about some of it.
+"""What a study of ST-NAS' section 4.3 needs: one space, its supernets and the truth about some of it.
 
-Supernets and stand-alone trainings lie in one directory and serve every study that asks for the same.
+Supernets and stand-alone trainings lie in one directory and serve whoever asks for the same.
 """
 
 from __future__ import annotations
@@ -14,32 +14,25 @@ import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
 
+from trueshot.core.config import Part as Chosen
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
+from trueshot.evaluation.config import EvaluationConfig
 from trueshot.evaluation.expectation import single_checkpoint
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.recalibration import Recalibration
 from trueshot.evaluation.weights import Weights
 from trueshot.sampling import Matched, expected_parts
+from trueshot.sampling.config import MatchedConfig
 from trueshot.spaces import Topology
 from trueshot.spaces.description import describe
-from trueshot.strategies.config import (
-    EvaluationConfig,
-    RetrainConfig,
-    SamplerConfig,
-    SearchConfig,
-    SupernetConfig,
-    WeightSamplingConfig,
-)
-from trueshot.strategies.scoring import make_one_shot
+from trueshot.strategies.config import SupernetConfig, WeightSamplingConfig
 from trueshot.studies.cost import network_seconds, scoring_seconds, supernet_seconds
 from trueshot.studies.images import IMAGES
 from trueshot.studies.result import Part, Scale
-from trueshot.studies.supernets import Trained, ask, train_kept
-from trueshot.studies.supernets import tau as tau
-from trueshot.studies.supernets import tau_interval as tau_interval
+from trueshot.studies.supernets import Kept, ask, train_kept
 from trueshot.studies.workspace import Network, Workspace
-from trueshot.training.recipe import Recipe
+from trueshot.training.config import Recipe
 
 FOLDER = "stnas-ablation"
 
@@ -54,7 +47,7 @@ class Setting:
     Attributes:
         space: without the shape of the images, which replaces its own.
         supernet: training of the shared weights; ``truth``: of the stand-alone networks.
-        repeats: supernets of each kind; ``archs``: architectures whose truth is known; ``truth_seeds``: of each.
+        archs: architectures whose truth is known; ``truth_seeds``: of each.
         last: snapshots of so many last epochs are kept.
         samples: SGLD samples, the trained weights included.
         recalibration: of BatchNorm before scoring.
@@ -64,7 +57,6 @@ class Setting:
     space: Topology
     supernet: Recipe
     truth: Recipe
-    repeats: int
     archs: int
     truth_seeds: int
     last: int
@@ -78,7 +70,6 @@ SETTINGS = {
         space=Topology(nodes=(2, 2), widths=(8, 16), kernels=(3,), expansions=(1, 3), stem_stride=1, head_width=32),
         supernet=Recipe(epochs=3, batch_size=32, lr=0.5, final_lr=0.005, momentum=0.0, clip=5.0),
         truth=Recipe(epochs=2, batch_size=32, lr=0.1),
-        repeats=2,
         archs=6,
         truth_seeds=1,
         last=2,
@@ -90,7 +81,6 @@ SETTINGS = {
         space=Topology(nodes=(2, 3, 2), widths=(12, 24, 40), kernels=(3,), stem_stride=1, head_width=96),
         supernet=Recipe(epochs=12, batch_size=64, lr=0.5, final_lr=0.005, momentum=0.0, clip=5.0),
         truth=Recipe(epochs=5, batch_size=128, lr=0.2, nesterov=True, weight_decay=5e-4, warmup_epochs=1.0),
-        repeats=2,
         archs=12,
         truth_seeds=1,
         last=5,
@@ -102,7 +92,6 @@ SETTINGS = {
         space=Topology(),
         supernet=Recipe(epochs=600, batch_size=512, lr=0.1, final_lr=2.5e-4, momentum=0.0),
         truth=Recipe(epochs=300, batch_size=2048, lr=0.8, nesterov=True),
-        repeats=20,
         archs=12,
         truth_seeds=1,
         last=20,
@@ -143,24 +132,9 @@ class Ablation:
         """The space."""
         return self.setting.space
 
-    @property
-    def matched(self) -> Matched:
-        """The published sampler."""
-        return Matched(self.space, P_DROP)
-
     def random(self) -> UInt8[np.ndarray, "n decisions"]:
         """Return the random architectures of section 4.3, drawn as for training."""
-        return self.matched.sample(self.setting.archs, Streams(self.work.seed).numpy("ablation/random"))
-
-    def spread(self, groups: int) -> UInt8[np.ndarray, "n decisions"]:
-        """Return architectures from cheap to dear: branches dropped with 0.95 down to 0.05, a multiple of groups."""
-        count = max(groups, self.setting.archs // groups * groups)
-        streams = Streams(self.work.seed)
-        drawn = [
-            Matched(self.space, float(p_drop)).sample(1, streams.numpy("ablation/spread", index))
-            for index, p_drop in enumerate(np.linspace(0.95, 0.05, count))
-        ]
-        return np.concatenate(drawn)
+        return Matched(self.space, P_DROP).sample(self.setting.archs, Streams(self.work.seed).numpy("ablation/random"))
 
     def truth(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
         """Return the test accuracy, in percent, of each architecture trained alone on the training images."""
@@ -183,40 +157,29 @@ class Ablation:
             means.append(100.0 * float(np.mean([record["top1"] for record in records])))
         return np.array(means, dtype=np.float64)
 
-    def supernet(self, name: str, repeat: int, *, uniform: bool = False, recipe: Recipe | None = None) -> Trained:
-        """Train a supernet, or take it up; ``name`` is for its directory and progress."""
+    def supernet(self, repeat: int) -> Kept:
+        """Train a supernet by the published sampler, or take it up."""
         setting, work = self.setting, self.work
-        recipe = recipe or setting.supernet
         low, branches = expected_parts(self.space)
         target = round(low + (1.0 - P_DROP) * branches)
-        sampler = SamplerConfig(kind="uniform") if uniform else SamplerConfig(kind="matched", target_madds=target)
-        evaluation = EvaluationConfig(
-            recalibration=setting.recalibration, expectation="single", fine_tune_steps=setting.fine_tune_steps
-        )
-        config = SearchConfig(
-            seed=Streams(work.seed).key("ablation/supernet", repeat),
-            data=work.images.options,
-            supernet=SupernetConfig(recipe=recipe, augmentation=work.images.augmentation, sampler=sampler),
-            weight_sampling=WeightSamplingConfig(samples=setting.samples),
-            evaluation=evaluation,
-            retraining=RetrainConfig(recipe=setting.truth),
-        )
-        first = recipe.epochs - setting.last
+        sampler = Chosen("matched", MatchedConfig(target_madds=target))
         return train_kept(
             work,
             self.space,
-            config,
-            name=name,
+            SupernetConfig(recipe=setting.supernet, augmentation=work.images.augmentation, sampler=sampler),
+            seed=Streams(work.seed).key("ablation/supernet", repeat),
+            name="matched",
             repeat=repeat,
-            marks=range(first + 1, recipe.epochs + 1),
-            key=setting.last,
+            last=setting.last,
+            sampling=WeightSamplingConfig(samples=setting.samples),
+            evaluation=EvaluationConfig(recalibration=setting.recalibration, fine_tune_steps=setting.fine_tune_steps),
         )
 
     def scores(
-        self, trained: Trained, weights: Weights, archs: UInt8[np.ndarray, "n decisions"]
+        self, kept: Kept, weights: Weights, archs: UInt8[np.ndarray, "n decisions"]
     ) -> Float64[np.ndarray, " n"]:
         """Return the validation accuracy, in percent, of each architecture at some weights of the supernet."""
-        return 100.0 * self.ask(single_checkpoint(make_one_shot(trained.setup, trained.supernet), weights), archs)
+        return 100.0 * self.ask(single_checkpoint(kept.trained.one_shot(), weights), archs)
 
     def ask(self, evaluator: Evaluator, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
         """Return what an evaluator says, each answer asked for once in the life of the directory."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from trueshot.core.observe import SILENT, Observer
-from trueshot.studies import rivals
+from trueshot.studies import baselines
 from trueshot.studies import stnas_winners as shared
 from trueshot.studies.cost import estimate as sum_up
 from trueshot.studies.result import Estimate, Row, Scale, StudyResult
@@ -37,21 +37,21 @@ def run(
 ) -> StudyResult:
     """Search, then train FairNAS-A and MobileNetV2 at the MAdds of the lesser winner."""
     winners = shared.Winners.open(scale, out=out, device=device, observer=observer, seed=seed, data=data)
-    model = "ST-NAS-A"
     rows: list[Row] = [
-        winners.ours(model, "winner", 76.4),
-        winners.ours(model, "random", None),
-        winners.rival("FairNAS-A, scaled", rivals.fairnas_a, model, 75.3),
-        winners.rival("MobileNetV2, scaled", rivals.mobilenet_v2, model, None),
+        winners.ours("winner", 76.4),
+        winners.ours("random", None),
+        winners.baseline("FairNAS-A, scaled", baselines.fairnas_a, 75.3),
+        winners.baseline("MobileNetV2, scaled", baselines.mobilenet_v2, None),
     ]
-    notes = [winners.against(model, rows), *shared.caveats(scale)]
+    notes = [winners.against(rows), *shared.caveats(scale)]
     rows += [shared.published(*row) for row in _PUBLISHED]
     costs = estimate(Scale.PAPER, device=device) if scale is Scale.CPU else None
-    details = {"networks": winners.result["networks"], "evaluated": winners.result["evaluated"]}
+    networks = [record.to_json() for record in winners.records]
+    details = {"networks": networks, "evaluated": winners.result.head["evaluated"]}
     return winners.work.result(NAME, TITLE, rows, notes, estimate=costs, details=details)
 
 
 def estimate(scale: Scale, *, device: torch.device) -> Estimate:
     """Return what a scale costs on ``device``, from measured steps."""
-    made = [(rivals.fairnas_a, "ST-NAS-A"), (rivals.mobilenet_v2, "ST-NAS-A")]
+    made = [baselines.fairnas_a, baselines.mobilenet_v2]
     return sum_up(scale, device, *shared.parts(scale, device, made))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -12,11 +11,14 @@ from jaxtyping import Float64
 
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
-from trueshot.strategies.scoring import make_evaluator
+from trueshot.core.run import RunDirectory, read_log
+from trueshot.evaluation.config import Way
+from trueshot.strategies.supernet import TrainedSupernet
 from trueshot.studies import stnas_ablation as shared
 from trueshot.studies.cost import estimate as sum_up
 from trueshot.studies.result import Estimate, Part, Row, Scale, StudyResult
-from trueshot.studies.stnas_sgld import at_temperature, sample
+from trueshot.studies.supernets import Kept, tau, tau_interval
+from trueshot.training.snapshots import load_snapshot
 
 NAME = "stnas-table5"
 TITLE = "ST-NAS, Table 5: Kendall tau of a single checkpoint, fine-tuning, and the expectations over SGLD samples"
@@ -26,12 +28,7 @@ _PAPER = {"Single checkpoint": 0.71, "Fine-tune": 0.64, "SGLD-param": 0.84, "SGL
 _CHECKPOINTS = 10
 _REPEATS = {Scale.SMOKE: 1, Scale.CPU: 2, Scale.PAPER: 1}
 
-Expectation = Literal["parameter", "score", "fine-tuned"]
-_EXPECTATIONS: dict[str, Expectation] = {
-    "Fine-tune": "fine-tuned",
-    "SGLD-param": "parameter",
-    "SGLD-acc": "score",
-}
+_WAYS: dict[str, Way] = {"Fine-tune": "fine-tuned", "SGLD-param": "parameter", "SGLD-acc": "score"}
 
 
 def run(
@@ -48,21 +45,17 @@ def run(
     archs = ablation.random()
     truth = ablation.truth(archs)
     taus: dict[str, list[float]] = {name: [] for name in _PAPER}
-    scores: dict[str, list[Float64[np.ndarray, "n"]]] = {name: [] for name in _EXPECTATIONS}
+    scores: dict[str, list[Float64[np.ndarray, "n"]]] = {name: [] for name in _WAYS}
     for repeat in range(_REPEATS[scale]):
-        trained = ablation.supernet("matched", repeat)
-        files = sample(ablation, trained, at_temperature(trained.setup, None))
-        last = [ablation.scores(trained, file, archs) for file in trained.last[-_CHECKPOINTS:]]
-        taus["Single checkpoint"].append(float(np.median([shared.tau(values, truth) for values in last])))
-        for name, expectation in _EXPECTATIONS.items():
-            config = trained.setup.config
-            evaluation = config.evaluation.model_copy(update={"expectation": expectation})
-            setup = dataclasses.replace(trained.setup, config=config.model_copy(update={"evaluation": evaluation}))
+        kept = ablation.supernet(repeat)
+        sampled = _sample(ablation, kept)
+        last = [ablation.scores(kept, file, archs) for file in kept.last[-_CHECKPOINTS:]]
+        taus["Single checkpoint"].append(float(np.median([tau(values, truth) for values in last])))
+        for name, way in _WAYS.items():
             observer.say(f"{name}: {len(archs)} architectures")
-            evaluator = make_evaluator(setup, trained.supernet, files, lambda _: None)
-            values = 100.0 * ablation.ask(evaluator, archs)
+            values = 100.0 * ablation.ask(sampled.evaluator(way), archs)
             scores[name].append(values)
-            taus[name].append(shared.tau(values, truth))
+            taus[name].append(tau(values, truth))
     rows = _rows(taus, scores, truth, seed)
     checkpoints = min(_CHECKPOINTS, ablation.setting.last)
     notes = [
@@ -96,6 +89,19 @@ def estimate(scale: Scale, *, device: torch.device) -> Estimate:
     )
 
 
+def _sample(ablation: shared.Ablation, kept: Kept) -> TrainedSupernet:
+    """Sample from the trained weights on; the supernet has them in place again before and after."""
+    weights, supernet = kept.weights, kept.trained.supernet
+    run = RunDirectory(weights.context.run.path / f"sgld-{weights.sampling.samples}-temperature-default")
+    own = dataclasses.replace(weights, context=weights.context.replace(run=run))
+    supernet.load_state_dict(load_snapshot(kept.last[-1]))
+    files = own.sample(supernet, own.batches())
+    history = read_log(run.log("sgld"))
+    ablation.work.count(str(run.path), history[-1]["seconds"] if history else 0.0)
+    supernet.load_state_dict(load_snapshot(kept.last[-1]))
+    return dataclasses.replace(kept.trained, weights=own, snapshots=tuple(files))
+
+
 def _rows(
     taus: dict[str, list[float]],
     scores: dict[str, list[Float64[np.ndarray, "n"]]],
@@ -106,7 +112,7 @@ def _rows(
     for name, published in _PAPER.items():
         interval, note = None, "n and spread over supernets"
         if name in scores and len(taus[name]) == 1:
-            interval = shared.tau_interval(scores[name][0], truth, Streams(seed))
+            interval = tau_interval(scores[name][0], truth, Streams(seed))
             note = f"bootstrap over {len(truth)} architectures"
         rows.append(
             Row(

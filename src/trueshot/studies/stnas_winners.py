@@ -1,9 +1,9 @@
-"""What Tables 2 and 3 of ST-NAS share: one search, and off-the-shelf networks trained as its winners were."""
+"""One search of ST-NAS under two budgets, and off-the-shelf networks trained as its winners were."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,41 +11,46 @@ from typing import Any
 import numpy as np
 import torch
 
+from trueshot.core.config import Part as Chosen
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
 from trueshot.core.records import NetworkRecord
+from trueshot.core.results import Networks, Result
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_count
 from trueshot.criteria.bootstrap import difference_interval
+from trueshot.evaluation.config import EvaluationConfig
 from trueshot.evaluation.recalibration import Recalibration
 from trueshot.sampling import Matched, expected_parts
-from trueshot.search.nsga2 import NSGA2Config
+from trueshot.search.config import NSGA2Config
 from trueshot.spaces import Topology
 from trueshot.spaces.description import describe
 from trueshot.strategies.config import (
     BudgetConfig,
-    EvaluationConfig,
-    RetrainConfig,
+    OneShotConfig,
+    RetrainingConfig,
     SearchConfig,
     SupernetConfig,
     WeightSamplingConfig,
 )
-from trueshot.strategies.one_shot import search
-from trueshot.strategies.setup import Setup
+from trueshot.strategies.run import SearchRun
+from trueshot.studies.baselines import Baseline, Frame
 from trueshot.studies.cost import network_seconds, scoring_seconds, supernet_seconds
 from trueshot.studies.images import IMAGES
 from trueshot.studies.result import Part, Row, Scale, percent
-from trueshot.studies.rivals import Frame, Rival
 from trueshot.studies.workspace import Network, Workspace
-from trueshot.training.recipe import Recipe
+from trueshot.training.config import Recipe
 
 FOLDER = "stnas-winners"
 METRIC = "top-1 (%)"
 
-_MODELS = {"ST-NAS-A": 326e6, "ST-NAS-B": 503e6}
+MODEL = "ST-NAS-A"
+"""The published network under the lesser budget; ST-NAS-B is the one under the greater."""
+
+_GREATER = 503e6
+_LESSER = 326e6 / 503e6
 _TOLERANCE = 0.15
-"""A rival must come so close to the MAdds of the winner; coarse channel steps keep small ones from coming closer."""
-_LESSER = _MODELS["ST-NAS-A"] / _MODELS["ST-NAS-B"]
+"""A baseline must come so close to the MAdds of the winner; coarse channel steps keep small ones from coming closer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,7 @@ class Setting:
 
     Attributes:
         space: without the shape of the images, which replaces its own.
-        supernet: training of the shared weights; ``retraining``: of winners, random architectures and rivals alike.
+        supernet: training of the shared weights; ``retraining``: of winners, random architectures and baselines alike.
         samples: SGLD samples; ``evolution``: of the search; ``recalibration``: of BatchNorm before scoring.
         repeats: trainings of each network; ``random``: architectures of like cost for each winner.
         p_drop: share of dropped branches whose expected MAdds are the greater budget; the lesser is 326 / 503 of it.
@@ -75,16 +80,21 @@ class Setting:
         """Return the configuration of the search."""
         images = IMAGES[scale]
         low, branches = expected_parts(space)
-        budget = _MODELS["ST-NAS-B"] if self.p_drop is None else low + (1.0 - self.p_drop) * branches
+        budget = _GREATER if self.p_drop is None else low + (1.0 - self.p_drop) * branches
         return SearchConfig(
             seed=seed,
             data=images.options,
-            budget=BudgetConfig(max_madds=round(budget), fractions=(1.0, _LESSER)),
-            supernet=SupernetConfig(recipe=self.supernet, augmentation=images.augmentation),
-            weight_sampling=WeightSamplingConfig(samples=self.samples),
-            evaluation=EvaluationConfig(recalibration=self.recalibration),
-            evolution=self.evolution,
-            retraining=RetrainConfig(
+            budget=BudgetConfig(most={"madds": round(budget)}, fractions=(1.0, _LESSER)),
+            strategy=Chosen(
+                "one-shot",
+                OneShotConfig(
+                    supernet=SupernetConfig(recipe=self.supernet, augmentation=images.augmentation),
+                    weight_sampling=WeightSamplingConfig(samples=self.samples),
+                    evaluation=EvaluationConfig(recalibration=self.recalibration),
+                    proposer=Chosen("nsga2", self.evolution),
+                ),
+            ),
+            retraining=RetrainingConfig(
                 recipe=self.retraining,
                 augmentation=images.augmentation,
                 repeats=self.repeats,
@@ -133,12 +143,12 @@ SETTINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Winners:
-    """A finished search and the means to train rivals in the same way."""
+    """A finished search and the means to train baselines in the same way."""
 
     work: Workspace
     setting: Setting
     frame: Frame
-    result: dict[str, Any]
+    result: Result
 
     @classmethod
     def open(
@@ -158,45 +168,51 @@ class Winners:
         fields: dict[str, Any] = {**setting.space.arguments(), **work.shape}
         space = Topology(**fields)
         config = setting.config(scale, space, seed)
-        run = RunDirectory(work.out / f"search-{work.identity(describe(space), config)[:12]}")
-        setup = Setup(config=config, space=space, dataset=work.dataset, run=run, device=device, observer=observer)
-        result = search(setup)
-        work.count("search", result["timings"]["total"])
+        run = RunDirectory(work.out / f"search-{work.identity(describe(space), config.plain())[:12]}")
+        context = work.context(space, run, seed)
+        context = context.replace(bounds=config.budget.bounds(context.costs), retraining=config.retraining)
+        result = SearchRun(config=config, context=context).run()
+        work.count("search", result.head["timings"]["total"])
         frame = Frame(**work.shape, head_width=space.head_width)
         return cls(work=work, setting=setting, frame=frame, result=result)
 
-    def found(self, model: str, role: str) -> list[NetworkRecord]:
-        """Return the winners, or the random architectures, under the budget of a model."""
-        records = map(NetworkRecord.from_json, self.result["networks"])
-        budgets = sorted(self.result["budgets"])
-        budget = budgets[-1] if model == "ST-NAS-B" else budgets[0]
-        return [record for record in records if record.budget == budget and record.role == role]
+    @property
+    def records(self) -> tuple[NetworkRecord, ...]:
+        """All networks that the search trained."""
+        (networks,) = self.result.of_kind(Networks)
+        records: tuple[NetworkRecord, ...] = networks.records
+        return records
 
-    def ours(self, model: str, role: str, paper: float | None) -> Row:
-        """Return the row of the winner under the budget of a model, or of the random architectures beside it."""
-        records = self.found(model, role)
-        told = f"{model} (ours: best searched)" if role == "winner" else f"random, as dear as {model}"
+    def found(self, role: str) -> list[NetworkRecord]:
+        """Return the winners, or the random architectures, under the lesser budget."""
+        budget = min(self.result.head["budgets"])
+        return [record for record in self.records if record.budget == budget and record.role == role]
+
+    def ours(self, role: str, paper: float | None) -> Row:
+        """Return the row of the winner under the lesser budget, or of the random architectures beside it."""
+        records = self.found(role)
+        told = f"{MODEL} (ours: best searched)" if role == "winner" else f"random, as dear as {MODEL}"
         values = percent([record.test.top1 for record in records if record.test is not None])
-        return _row(told, values, paper, records[0].madds, records[0].params, records[0].arch)
+        return _row(told, values, paper, records[0].costs, records[0].arch)
 
-    def rival(self, told: str, make: Callable[[Frame, int], Rival], model: str, paper: float | None) -> Row:
-        """Train a rival at the MAdds of a model's winner and return its row."""
-        target = self.found(model, "winner")[0].madds
+    def baseline(self, told: str, make: Callable[[Frame, int], Baseline], paper: float | None) -> Row:
+        """Train a baseline at the MAdds of the winner and return its row."""
+        target = round(self.found("winner")[0].costs["madds"])
         plan = make(self.frame, target)
         if abs(plan.madds - target) > _TOLERANCE * target:
             note = f"not trained: its closest width has {format_count(plan.madds)} MAdds, not {format_count(target)}"
             return Row(what=told, metric=METRIC, paper=paper, note=note)
         network = Network(
-            name=f"{make.__name__}-{model}".lower(), key=plan.key, make=plan.make, recipe=self.setting.retraining
+            name=f"{make.__name__}-{MODEL}".lower(), key=plan.key, make=plan.make, recipe=self.setting.retraining
         )
         records = [
             self.work.trained(dataclasses.replace(network, repeat=repeat)) for repeat in range(self.setting.repeats)
         ]
         values = percent([record["top1"] for record in records])
-        return _row(told, values, paper, records[0]["madds"], records[0]["params"], None)
+        return _row(told, values, paper, records[0], None)
 
-    def against(self, model: str, rows: list[Row]) -> str:
-        """Say how the winner of a model did beside random architectures and the best rival."""
+    def against(self, rows: list[Row]) -> str:
+        """Say how the winner did beside random architectures and the baselines."""
         winner, *others = rows
         parts = []
         for row in others:
@@ -205,7 +221,7 @@ class Winners:
             interval = difference_interval(np.array(winner.values), np.array(row.values))
             told = "interval unknown" if interval is None else f"{interval.low:+.2f} to {interval.high:+.2f}"
             parts.append(f"{(winner.ours or 0.0) - (row.ours or 0.0):+.2f} on {row.what} ({told})")
-        return f"{model}, ours, in points of top-1: " + "; ".join(parts) + "."
+        return f"{MODEL}, ours, in points of top-1: " + "; ".join(parts) + "."
 
 
 def published(what: str, madds: float, top1: float) -> Row:
@@ -213,15 +229,13 @@ def published(what: str, madds: float, top1: float) -> Row:
     return Row(what=what, metric=METRIC, paper=top1, note=f"published at {madds:g}M MAdds; not trained here")
 
 
-def parts(
-    scale: Scale, device: torch.device, rivals: Sequence[tuple[Callable[[Frame, int], Rival], str]]
-) -> list[Part]:
-    """Return the cost of the search and of the rivals."""
+def parts(scale: Scale, device: torch.device, baselines: Sequence[Callable[[Frame, int], Baseline]]) -> list[Part]:
+    """Return the cost of the search and of the baselines."""
     setting, images = SETTINGS[scale], IMAGES[scale]
     shape = {"image_size": images.side, "classes": images.classes, "in_channels": images.channels}
     fields: dict[str, Any] = {**setting.space.arguments(), **shape}
     space = Topology(**fields)
-    budget = float(setting.config(scale, space, 0).budget.max_madds or 0)
+    budget = float(setting.config(scale, space, 0).budget.most["madds"])
     matched = Matched.to_target(space, budget)
     step = supernet_seconds(space, matched, images, setting.supernet, device)
     score = scoring_seconds(space, matched, images, 512, device)
@@ -234,16 +248,15 @@ def parts(
     ]
     each = setting.repeats * setting.retraining.epochs * images.train
     pool = matched.sample(400, Streams(0).numpy("cost"))
-    for model, share in (("ST-NAS-A", _LESSER), ("ST-NAS-B", 1.0)):
+    for model, share in ((MODEL, _LESSER), ("ST-NAS-B", 1.0)):
         row = pool[np.abs(space.cost(pool).madds - share * budget).argmin()]
         seconds = network_seconds(lambda row=row: space.network(row), images, setting.retraining, device)  # type: ignore[misc]
         count = (1 + setting.random) * each
         found.append(Part(what=f"{model} and random", units=count, unit="image", seconds=seconds))
     frame = Frame(**shape, head_width=setting.space.head_width)
-    for make, model in rivals:
-        target = round(budget * (_LESSER if model == "ST-NAS-A" else 1.0))
-        seconds = network_seconds(make(frame, target).make, images, setting.retraining, device)
-        found.append(Part(what=f"{make.__name__} at {model}", units=each, unit="image", seconds=seconds))
+    for make in baselines:
+        seconds = network_seconds(make(frame, round(budget * _LESSER)).make, images, setting.retraining, device)
+        found.append(Part(what=f"{make.__name__} at {MODEL}", units=each, unit="image", seconds=seconds))
     return found
 
 
@@ -258,7 +271,8 @@ def caveats(scale: Scale) -> list[str]:
     return notes
 
 
-def _row(what: str, values: tuple[float, ...], paper: float | None, madds: int, params: int, arch: str | None) -> Row:
+def _row(what: str, values: tuple[float, ...], paper: float | None, costs: Mapping[str, Any], arch: str | None) -> Row:
+    madds, params = costs["madds"], costs["params"]
     note = f"{format_count(madds)} MAdds, {format_count(params)} parameters; n and spread over trainings"
     figures: dict[str, float | int | str | None] = {"madds": madds, "params": params, "arch": arch}
     return Row(what=what, metric=METRIC, paper=paper, values=values, note=note, figures=figures)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,77 +13,76 @@ from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
 from trueshot.criteria.bootstrap import Interval, bootstrap
 from trueshot.criteria.correlation import kendall_tau
+from trueshot.evaluation.config import EvaluationConfig
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.wrappers import Cached
-from trueshot.sharing import Supernet
 from trueshot.spaces import Space
 from trueshot.spaces.description import describe
-from trueshot.strategies.config import SearchConfig
-from trueshot.strategies.setup import Setup
-from trueshot.strategies.sharing import load_weights
-from trueshot.strategies.weights import make_supernet, supernet_batches, train_supernet
+from trueshot.strategies.config import SupernetConfig, WeightSamplingConfig
+from trueshot.strategies.supernet import SharedWeights, TrainedSupernet
 from trueshot.studies.workspace import Workspace
-from trueshot.training.sgld import save_snapshot
 
 CHUNK = 256
 """Architectures scored between two visits to the cache: a killed study loses no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A trained supernet.
+class Kept:
+    """A trained supernet, with its weights after its last epochs.
 
     Attributes:
-        setup: what it was trained with.
-        supernet: with its final weights in place.
-        marks: snapshots of its weights by the number of complete epochs, ascending.
+        trained: scores by its weights; the final ones are in place.
+        last: files of its weights after the last epochs, oldest first.
     """
 
-    setup: Setup
-    supernet: Supernet
-    marks: dict[int, Path]
+    trained: TrainedSupernet
+    last: tuple[Path, ...]
 
     @property
-    def last(self) -> tuple[Path, ...]:
-        """The snapshots, oldest first."""
-        return tuple(self.marks.values())
-
-    def at(self, epoch: int) -> Supernet:
-        """Return a supernet of its own with the weights after ``epoch`` epochs."""
-        supernet = make_supernet(self.setup)
-        load_weights(supernet, self.marks[epoch])
-        return supernet
+    def weights(self) -> SharedWeights:
+        """How it was trained."""
+        return self.trained.weights
 
 
 def train_kept(
-    work: Workspace, space: Space, config: SearchConfig, *, name: str, repeat: int, marks: Iterable[int], key: object
-) -> Trained:
+    work: Workspace,
+    space: Space,
+    config: SupernetConfig,
+    *,
+    seed: int,
+    name: str,
+    repeat: int,
+    last: int = 0,
+    sampling: WeightSamplingConfig | None = None,
+    evaluation: EvaluationConfig | None = None,
+) -> Kept:
     """Train a supernet below ``supernets/`` of the workspace, or take it up; equal settings are trained once.
 
     Args:
         work: images, device and directory.
         space: of the supernet.
-        config: its sections ``data``, ``supernet`` and ``evaluation`` and its seed count.
+        config: how it is trained.
+        seed: of the training.
         name: for its directory and progress; who asks for the same under another name gets the same.
         repeat: number of the repetition, likewise.
-        marks: numbers of complete epochs after which the weights are kept.
-        key: what tells this supernet from others beyond space, training and seed.
+        last: after how many of the last epochs the weights are kept.
+        sampling: how its weights are sampled afterwards; by default not.
+        evaluation: how it scores.
     """
-    identity = work.identity("supernet", describe(space), config.supernet, config.seed, key)
+    identity = work.identity("supernet", describe(space), config.plain(), seed, last)
     folder, tail = work.out / "supernets", f"{repeat}-{identity[:12]}"
     run = RunDirectory(next(iter(sorted(folder.glob(f"*-{tail}"))), folder / f"{name}-{tail}"))
-    setup = Setup(config=config, space=space, dataset=work.dataset, run=run, device=work.device, observer=work.observer)
-    supernet = make_supernet(setup)
-    files = {epoch: run.checkpoint(f"epoch-{epoch:03d}") for epoch in sorted(marks)}
-
-    def keep(epoch: int) -> None:
-        if epoch in files:
-            save_snapshot(files[epoch], supernet.state_dict())
-
+    weights = SharedWeights(
+        context=work.context(space, run, seed),
+        config=config,
+        sampling=sampling or WeightSamplingConfig(samples=1),
+    )
+    supernet, epochs = weights.make(), config.recipe.epochs
     work.observer.say(f"supernet {name}, repetition {repeat + 1}")
-    history = train_supernet(setup, supernet, supernet_batches(setup), on_epoch=keep)
-    work.count(run.path.name, history[-1]["seconds"])
-    return Trained(setup=setup, supernet=supernet, marks=files)
+    training = weights.train(supernet, weights.batches(), keep=range(epochs - last + 1, epochs + 1))
+    work.count(run.path.name, training.epochs[-1]["seconds"])
+    trained = TrainedSupernet(weights=weights, supernet=supernet, snapshots=(), config=evaluation or EvaluationConfig())
+    return Kept(trained=trained, last=tuple(training.files.values()))
 
 
 def ask(

@@ -6,29 +6,22 @@ architectures of a step that contain the weight.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
-import numpy as np
 import torch
 
+from trueshot.core.config import Part
 from trueshot.core.observe import SILENT, Observer
-from trueshot.strategies.config import SamplerConfig
+from trueshot.sampling.config import FairConfig, UniformConfig
 from trueshot.studies import surgery as shared
 from trueshot.studies.cost import estimate as sum_up
-from trueshot.studies.lab import Condition, Lab, Setting, scoring_part, supernet_part
 from trueshot.studies.result import Estimate, Row, Scale, StudyResult
+from trueshot.studies.surgery_setting import PLAIN, SETTINGS, Condition, Setting
 
 NAME = "surgery-table4"
 TITLE = "Surgery, Table 4: architectures in a training step"
 FOLDER = shared.FOLDER
-
-_REPEATS: Mapping[Scale, int] = MappingProxyType({Scale.SMOKE: 1, Scale.CPU: 1, Scale.PAPER: 1})
-"""The dearest study of the folder: at equal epochs it trains for thirteen supernets more."""
-
-_CRITERIA = ("BR@5%", "P@5%", "Kendall tau")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +37,7 @@ class _Case:
     """
 
     what: str
-    sampler: SamplerConfig
+    sampler: Part
     samples: int
     equal: str
     paper: tuple[float, float, float]
@@ -52,17 +45,18 @@ class _Case:
     def condition(self, setting: Setting) -> Condition:
         """Return how its supernet is trained."""
         if self.samples == 1:
-            return shared.UNIFORM
+            return PLAIN
         whole = setting.recipe.epochs
         epochs = max(1, round(whole / self.samples)) if self.equal == "computation" else whole
-        return Condition(name=self.what.replace(" ", "-"), sampler=self.sampler, recipe={"epochs": epochs})
+        name = self.what.replace(" ", "-")
+        return Condition(name=name, sampler=self.sampler, averaging="containing", recipe={"epochs": epochs})
 
 
-def _several(samples: int) -> SamplerConfig:
-    return SamplerConfig(kind="uniform", per_step=samples, averaging="containing")
+def _several(samples: int) -> Part:
+    return Part("uniform", UniformConfig(per_step=samples))
 
 
-_FAIR = SamplerConfig(kind="fair", averaging="containing")
+_FAIR = Part("fair", FairConfig())
 _CASES = (
     _Case(what="1 sample", sampler=_several(1), samples=1, equal="computation", paper=(0.093, 24.77, 0.7226)),
     _Case(what="3 samples", sampler=_several(3), samples=3, equal="computation", paper=(0.139, 9.60, 0.7128)),
@@ -85,35 +79,33 @@ def run(
     data: str | None = None,
 ) -> StudyResult:
     """Rank the groups by the final weights of each supernet."""
-    lab = Lab.open(shared.SETTINGS, scale, out=out, device=device, observer=observer, seed=seed, data=data)
-    groups = shared.groups_of(lab)
+    surgery = shared.Surgery.open(scale, out=out, device=device, observer=observer, seed=seed, data=data)
+    groups = shared.groups_of(surgery)
     rows: list[Row] = []
     taus: dict[str, float] = {}
     for case in _CASES:
-        condition = case.condition(lab.setting)
-        epochs = lab.setting.recipe_of(condition).epochs
-        pairs = shared.ranking(lab, condition, groups, "post", epochs, repeats=_REPEATS[scale])
+        condition = case.condition(surgery.setting)
+        epochs = surgery.setting.recipe_of(condition).epochs
+        ranked = shared.ranking(surgery, condition, groups)
         what = case.what if case.samples == 1 else f"{case.what}, equal {case.equal}"
-        paper = dict(zip(_CRITERIA, case.paper, strict=True))
-        found = shared.criterion_rows(lab, what, pairs, _CRITERIA, paper=paper, note=f"{epochs} epochs", certain=True)
-        rows += found
-        taus[what] = float(np.mean([shared.measured("Kendall tau", *pair) or 0.0 for pair in pairs]))
-    rows += lab.rival_rows(groups.asked("representatives"))
+        paper = dict(zip(shared.CRITERIA, case.paper, strict=True))
+        rows += shared.criterion_rows(surgery, what, ranked, paper, f"{epochs} epochs")
+        taus[what] = shared.measured("Kendall tau", *ranked) or 0.0
+    rows += surgery.baseline_rows(groups.rows[groups.first])
     order = sorted(taus, key=lambda name: -taus[name])
     notes = [
-        shared.circumstances(lab, groups),
-        f"{_REPEATS[scale]} supernet(s) in each column of this table.",
+        shared.circumstances(surgery, groups),
         "Kendall tau here: "
         + ", ".join(f"{name} {taus[name]:.3f}" for name in order)
         + ". The paper finds that more samples a step do not help, at equal epochs neither.",
     ]
     costs = estimate(Scale.PAPER, device=device) if scale is Scale.CPU else None
-    return lab.work.result(NAME, TITLE, rows, notes, estimate=costs, details={"kendall_tau": taus})
+    return surgery.work.result(NAME, TITLE, rows, notes, estimate=costs, details={"kendall_tau": taus})
 
 
 def estimate(scale: Scale, *, device: torch.device) -> Estimate:
     """Return what a scale costs on ``device``, from measured steps."""
-    setting = shared.SETTINGS[scale]
-    parts = [supernet_part(setting, device, _REPEATS[scale], case.condition(setting)) for case in _CASES]
-    scores = len(_CASES) * _REPEATS[scale] * shared.scored(scale, "post")
-    return sum_up(scale, device, *parts, scoring_part(setting, device, scores))
+    setting = SETTINGS[scale]
+    parts = [shared.supernet_part(setting, device, case.condition(setting)) for case in _CASES]
+    scores = len(_CASES) * shared.scored(scale)
+    return sum_up(scale, device, *parts, shared.scoring_part(setting, device, scores))

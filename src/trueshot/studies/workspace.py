@@ -13,19 +13,21 @@ import torch
 from torch import nn
 
 from trueshot.core.files import read_json, write_json
+from trueshot.core.fingerprint import fingerprint
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
-from trueshot.evaluation.accuracy import measure
-from trueshot.evaluation.fingerprint import fingerprint
+from trueshot.core.run import RunDirectory
+from trueshot.evaluation.trained import train_and_measure
+from trueshot.spaces import Space
 from trueshot.spaces.counting import count_madds, count_params
-from trueshot.strategies.setup import environment, join
+from trueshot.strategies.setup import Context, environment, join
 from trueshot.studies.images import Images
 from trueshot.studies.result import Estimate, Row, Scale, StudyResult
+from trueshot.training.config import Recipe
 from trueshot.training.data.batches import EvaluationBatches, eval_batches, train_batches
 from trueshot.training.data.dataset import Dataset
-from trueshot.training.loop import Plan
-from trueshot.training.recipe import Recipe
-from trueshot.training.standalone import build, train_network
+from trueshot.training.plan import Plan
+from trueshot.training.standalone import build
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,10 +91,21 @@ class Workspace:
         """The test images."""
         return eval_batches(self.dataset.test, self.dataset, batch_size=512, device=self.device)
 
-    def identity(self, *parts: object) -> str:
-        """Fingerprint of the images, their augmentation and further parts."""
-        options = self.images.options.model_dump_json()
-        return fingerprint(self.dataset.digest, options, self.images.augmentation.model_dump_json(), *map(repr, parts))
+    def context(self, space: Space, run: RunDirectory, seed: int) -> Context:
+        """Return what components of a run over the study's images are made from."""
+        return Context(
+            space=space,
+            dataset=self.dataset,
+            run=run,
+            device=self.device,
+            seed=seed,
+            data=self.images.options,
+            observer=self.observer,
+        )
+
+    def identity(self, *parts: Any) -> str:
+        """Fingerprint of the images, their augmentation and further plain values."""
+        return fingerprint(self.dataset.digest, self.images.options.plain(), self.images.augmentation.plain(), *parts)
 
     def remember(self, name: str, identity: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return what ``make`` returned, from the directory where it was made before; ``seconds`` counts as work."""
@@ -114,7 +127,9 @@ class Workspace:
             ``top1`` (fraction), ``loss``, ``n`` (test images), ``train_top1`` (on the training batches of the last
             epoch), ``params``, ``madds``, ``steps``, ``seconds``.
         """
-        identity = self.identity("network", network.key, network.recipe, network.everything, network.repeat, self.seed)
+        identity = self.identity(
+            "network", network.key, network.recipe.plain(), network.everything, network.repeat, self.seed
+        )
         checkpoint = self.out / "checkpoints" / f"{network.name}-{identity[:12]}.ckpt"
         record = self.remember(network.name, identity, lambda: self._train(network, identity, checkpoint))
         # Only now: a kill between measuring and recording finds the trained weights again.
@@ -132,11 +147,18 @@ class Workspace:
             streams=Streams(self.seed).child("network-batches", network.repeat),
             device=self.device,
         )
-        module = build(network.make, streams, self.device)
         steps = network.recipe.epochs * batches.steps_per_epoch
-        plan = Plan(phase=network.name, steps=steps, checkpoint=checkpoint, identity=identity)
-        module, history = train_network(module, batches, network.recipe, streams, plan=plan, observer=self.observer)
-        accuracy = measure(module, self.test, len(dataset.classes))
+        trained = train_and_measure(
+            build(network.make, streams, self.device),
+            batches,
+            network.recipe,
+            streams,
+            plan=Plan(phase=network.name, steps=steps, checkpoint=checkpoint, identity=identity),
+            classes=len(dataset.classes),
+            measured={"test": self.test},
+            observer=self.observer,
+        )
+        accuracy = trained.accuracies["test"]
         shape = (dataset.channels, dataset.image_size, dataset.image_size)
         return {
             "name": network.name,
@@ -144,11 +166,11 @@ class Workspace:
             "top1": accuracy.top1,
             "loss": accuracy.loss,
             "n": accuracy.n,
-            "train_top1": history[-1]["accuracy"],
-            "params": count_params(module),
-            "madds": count_madds(module, shape),
-            "steps": steps,
-            "seconds": history[-1]["seconds"],
+            "train_top1": trained.epochs[-1]["accuracy"],
+            "params": count_params(trained.network),
+            "madds": count_madds(trained.network, shape),
+            "steps": trained.steps,
+            "seconds": trained.seconds,
         }
 
     def result(

@@ -1,4 +1,4 @@
-"""The truth of the ranking lab: the table of NAS-Bench-201."""
+"""The truth of NAS-Bench-201, from its table."""
 
 from __future__ import annotations
 
