@@ -62,11 +62,11 @@ def test_a_ranking_scores_every_architecture(device, sharing, tmp_path):
     pd.DataFrame({"arch": [space.format(row) for row in rows], "acc": np.arange(20.0)}).to_csv(truth, index=False)
     code, stdout, stderr = invoke(
         *("rank", "--data", "digits", "--truth", truth, "--column", "acc", "--sharing", sharing, "--device", device),
-        *("--out", tmp_path / "run", "--evaluator", "one-shot", "--rival", "naswot", "--json", *sets(*RANK)),
+        *("--out", tmp_path / "run", "--evaluator", "supernet", "--baseline", "naswot", "--json", *sets(*RANK)),
         *(sets("supernet.sharing.epoch=0") if sharing == "split" else []),
     )
     assert code == 0, stderr
     assert (json.loads(stdout)["environment"]["gpu"] is None) == (device == "cpu")
     scores = pd.read_parquet(tmp_path / "run" / "scores.parquet")
-    assert np.isfinite(scores["one-shot"]).sum() == 20
+    assert np.isfinite(scores["supernet"]).sum() == 20
     assert np.isfinite(scores["naswot"]).sum() == 10

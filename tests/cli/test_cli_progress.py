@@ -14,7 +14,9 @@ def drive(progress):
         progress.say("a [bracket] and a line")
         progress.begin("supernet", 10, 4, "step")
         progress.advance("supernet", 5)
-        progress.record("supernet", 5, {"epoch": 1, "loss": 1.23456, "lr": 0.5, "seconds": 3.0, "none": None})
+        progress.record(
+            "supernet", 5, {"epoch": 1, "loss": 1.23456, "lr": 0.5, "seconds": 3.0, "none": None, "genotype": "a|b"}
+        )
         progress.advance("supernet", 10)
         progress.end("supernet")
 
@@ -27,7 +29,7 @@ def test_lines_are_plain_and_few(capsys):
     assert lines[0] == "a [bracket] and a line"
     assert lines[1] == "supernet: 10 steps, 4 done before"
     assert lines[-1].startswith("supernet: done in ")
-    assert lines[-1].endswith("loss 1.235  lr 0.5")
+    assert lines[-1].endswith("loss 1.235  lr 0.5  genotype a|b")
     assert len(lines) <= 4
 
 
@@ -45,6 +47,39 @@ def test_lines_tell_the_time_left(capsys, monkeypatch):
         "search: 30/100 architectures, 1m 10s left",
         "search: 60/100 architectures, 40s left",
     ]
+
+
+def test_a_phase_that_begins_again_has_another_length(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    lines = Lines(every=10)
+    lines.begin("supernet", 100, 20, "step")
+    now[0] = 10.0
+    lines.begin("supernet", 50, 30, "step")
+    lines.advance("supernet", 30)
+    lines.end("supernet")
+    # Units beyond the end, as of scores asked for after a search, are borne.
+    now[0] = 30.0
+    lines.advance("supernet", 50)
+    lines.begin("supernet", 100, 0, "step")
+    # 10 in 10 s leave 20 s for 20.
+    told = [line.rstrip() for line in capsys.readouterr().err.splitlines()]
+    assert told == [
+        "supernet: 100 steps, 20 done before",
+        "supernet: 50 steps now, 30 done",
+        "supernet: 30/50 steps, 20s left",
+        "supernet: done in 10s",
+        "supernet: 50/50 steps, 0.0s left",
+        "supernet: 100 steps",
+    ]
+    bars = Bars()
+    bars.begin("supernet", 100, 20, "step")
+    bars.begin("supernet", 50, 30, "step")
+    assert [(task.total, task.completed) for task in bars._progress.tasks] == [(50, 30)]
+    bars.end("supernet")
+    bars.advance("supernet", 50)
+    bars.begin("supernet", 100, 0, "step")
+    assert [(task.total, task.completed) for task in bars._progress.tasks] == [(50, 50), (100, 0)]
 
 
 def test_bars_show_phases_and_figures():

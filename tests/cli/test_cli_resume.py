@@ -24,7 +24,6 @@ SCHEDULE = [
     "supernet.recipe.lr=0.1",
     "weight_sampling.samples=3",
     "evaluation.recalibration={mode: reset, batches: 1, batch_size: 64}",
-    "evolution={population: 4, generations: 3}",
     "retraining.recipe={epochs: 4, batch_size: 128, lr: 0.1, warmup_epochs: 1, ema_decay: 0.9}",
     "retraining.off_the_shelf=false",
     "retraining.repeats=1",
@@ -35,6 +34,13 @@ SCHEDULE = [
 COMMAND = ["search", "--data", "digits", "--device", "cpu", "--max-madds", "100k", "--seed", "3"]
 COMMAND += [word for value in SCHEDULE for word in ("--set", value)]
 # 320 training images in batches of 64 and 400 in batches of 128: 15 supernet steps, 10 of SGLD, 12 for a network.
+STRATEGIES = {
+    "one-shot": ["--set", "proposer={population: 4, generations: 3}"],
+    "evolution": [
+        *("--strategy", "evolution"),
+        *("--set", "proposer={evaluations: 12, population: 4, sample: 2, at_once: 4}"),
+    ],
+}
 KILLS = {
     "supernet": (["supernet", 7], "supernet: 15 steps, 6 done before"),
     "supernet's checkpoint": (["replace", "supernet.ckpt"], "supernet: 15 steps\n"),
@@ -45,30 +51,40 @@ KILLS = {
     "a network": (["replace", "architecture.json"], "best-1: 12 steps, 12 done before"),
     "test": (["test", 1], "test: 4 networks"),
 }
+CASES = [("one-shot", name) for name in KILLS]
+CASES += [("evolution", name) for name in ("supernet", "weight sampling", "search", "retraining", "test")]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def command(out, *more):
-    return [*COMMAND, "--out", str(out), *more]
+def command(strategy, out, *more):
+    return [*COMMAND, *STRATEGIES[strategy], "--out", str(out), *more]
+
+
+def plan(kill, strategy, out, *more):
+    """Return one process: its command, the file of what it prints, and when it dies."""
+    log = out.with_name(f"{out.name}{'.again' if more else ''}.log")
+    return {"argv": command(strategy, out, *more), "log": str(log), "kill": kill}
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """The folder with an uninterrupted run, ``whole``, and a killed and resumed one for each entry of KILLS."""
+    """A folder for each strategy: a run to its end, ``whole``, and one for each of its cases, killed and resumed."""
     folder = tmp_path_factory.mktemp("resume")
-    plans = [{"argv": command(folder / "whole"), "log": str(folder / "whole.log"), "kill": None}]
-    for name, (kill, _) in KILLS.items():
-        plans.append({"argv": command(folder / name), "log": str(folder / f"{name}.log"), "kill": kill})
-        resumed = {"argv": command(folder / name, "--resume"), "log": str(folder / f"{name}.again.log"), "kill": None}
-        plans.append(resumed)
+    plans = []
+    for strategy in STRATEGIES:
+        (folder / strategy).mkdir()
+        plans.append(plan(None, strategy, folder / strategy / "whole"))
+    for strategy, name in CASES:
+        out = folder / strategy / name
+        plans += [plan(KILLS[name][0], strategy, out), plan(None, strategy, out, "--resume")]
     script = Path(__file__).with_name("killed_runs.py")
     done = subprocess.run(
         [sys.executable, str(script), json.dumps(plans)], env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     ends = json.loads(done.stdout.splitlines()[-1])
-    logs = "\n".join(f"{plan['log']}\n{Path(plan['log']).read_text()}" for plan in plans)
-    assert ends == [0] + [-signal.SIGKILL, 0] * len(KILLS), logs
+    logs = "\n".join(f"{one['log']}\n{Path(one['log']).read_text()}" for one in plans)
+    assert ends == [0] * len(STRATEGIES) + [-signal.SIGKILL, 0] * len(CASES), logs
     return folder
 
 
@@ -124,33 +140,39 @@ def check_equal(whole, other):
             assert without_times(one) == without_times(two), name
 
 
-@pytest.mark.parametrize("name", KILLS)
-def test_a_killed_run_ends_as_an_uninterrupted_one(runs, name):
-    check_equal(runs / "whole", runs / name)
-    assert KILLS[name][1] in (runs / f"{name}.again.log").read_text()
+@pytest.mark.parametrize(("strategy", "name"), CASES)
+def test_a_killed_run_ends_as_an_uninterrupted_one(runs, strategy, name):
+    check_equal(runs / strategy / "whole", runs / strategy / name)
+    assert KILLS[name][1] in (runs / strategy / f"{name}.again.log").read_text()
+
+
+def test_strategies_differ(runs):
+    # Without this, runs that ignore their strategy would pass.
+    asked = [(runs / strategy / "whole" / "log" / "asked.jsonl").read_text() for strategy in STRATEGIES]
+    assert asked[0] != asked[1]
 
 
 def test_nothing_is_done_twice(runs):
-    again = (runs / "retraining.again.log").read_text()
+    again = (runs / "one-shot" / "retraining.again.log").read_text()
     assert "supernet: 15 steps, 15 done before" in again
     assert "best-1:" not in again
-    assert "forecast" in (runs / "whole.log").read_text()
+    assert "forecast" in (runs / "one-shot" / "whole.log").read_text()
     assert "forecast" not in again
 
 
 def test_another_seed_gives_other_weights(runs):
     # Without this, runs that ignore their seed and their data would pass.
-    first = load_checkpoint(runs / "whole" / "checkpoints" / "snapshot-00.ckpt")["model"]
-    last = load_checkpoint(runs / "whole" / "checkpoints" / "snapshot-02.ckpt")["model"]
+    first = load_checkpoint(runs / "one-shot" / "whole" / "checkpoints" / "snapshot-00.ckpt")["model"]
+    last = load_checkpoint(runs / "one-shot" / "whole" / "checkpoints" / "snapshot-02.ckpt")["model"]
     assert not same(first, last)
-    assert len({score for score, *_ in scores(runs / "whole").values()}) > 3
+    assert len({score for score, *_ in scores(runs / "one-shot" / "whole").values()}) > 3
 
 
 def test_the_command_killed_from_outside_and_repeated(runs, tmp_path):
     out = tmp_path / "run"
     start = [sys.executable, "-m", "trueshot"]
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([*start, *command(out)], env=ENVIRONMENT, stdout=log, stderr=log)
+        process = subprocess.Popen([*start, *command("one-shot", out)], env=ENVIRONMENT, stdout=log, stderr=log)
         while not (out / "checkpoints" / "supernet.ckpt").exists():
             assert process.poll() is None, (tmp_path / "log").read_text()
             time.sleep(0.01)
@@ -158,10 +180,14 @@ def test_the_command_killed_from_outside_and_repeated(runs, tmp_path):
         assert process.wait() == -signal.SIGKILL
     assert not (out / "result.json").exists()
     again = subprocess.run(
-        [*start, *command(out, "--resume", "--json")], env=ENVIRONMENT, capture_output=True, text=True, check=False
+        [*start, *command("one-shot", out, "--resume", "--json")],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert again.returncode == 0, again.stderr
-    check_equal(runs / "whole", out)
+    check_equal(runs / "one-shot" / "whole", out)
     assert json.loads(again.stdout)["schema"] == 1
     assert (out / "report.html").stat().st_size > 10_000
     assert (out / "winners" / "best-1" / "model.onnx").exists()

@@ -16,9 +16,10 @@ from data_files_of_images import write_images, write_parquet_of
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from trueshot.cli.values import over_preset
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import parse_count
-from trueshot.strategies import one_shot
+from trueshot.strategies.search import Search
 from trueshot.training.data.sources import DATA_VARIABLE
 
 
@@ -51,7 +52,7 @@ def test_the_result_says_what_was_found(finished):
     result = finished.result
     winner, random = result["networks"]
     assert (winner["name"], winner["role"], random["role"]) == ("best-1", "winner", "random")
-    assert winner["madds"] <= 100_000
+    assert winner["costs"]["madds"] <= 100_000
     assert winner["test"]["n"] == result["dataset"]["test"] == 359
     assert winner["validation"] is None
     assert result["dataset"]["train"] + result["dataset"]["validation"] == 400
@@ -59,7 +60,9 @@ def test_the_result_says_what_was_found(finished):
     assert result["comparison"]["n"] == [1, 1]
     assert result["comparison"]["low"] is None
     assert set(result["timings"]) == {"supernet", "sgld", "search", "retrain", "total"}
-    assert (finished.path / "report.html").read_text().startswith("<!")
+    report = (finished.path / "report.html").read_text()
+    for expected in ("search.retraining.recipe.epochs", winner["arch"], result["evaluator"]):
+        assert expected in report
     assert {path.name for path in (finished.path / "winners" / "best-1").iterdir()} >= {
         "architecture.json",
         "model.safetensors",
@@ -93,11 +96,32 @@ def test_a_trained_supernet_serves_another_budget(finished, tmp_path, monkeypatc
     assert not list((out / "checkpoints").iterdir())
     result = json.loads(stdout)
     assert result["budgets"] == [60_000]
-    assert result["networks"][0]["madds"] <= 60_000
+    assert result["networks"][0]["costs"]["madds"] <= 60_000
     assert result["evaluator"] == finished.result["evaluator"]
     # The validation images must be the same in spite of the seed: the others trained the supernet.
     assert result["digest"] == finished.result["digest"]
     assert {path: path.read_bytes() for path in finished.path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("said", "proposer"),
+    [
+        ({}, {"kind": "nsga2", "population": 4, "generations": 10}),
+        ({"proposer": {"generations": 5}}, {"kind": "nsga2", "population": 4, "generations": 5}),
+        ({"proposer": "evolution"}, {"kind": "evolution", "population": 9}),
+        ({"strategy": "evolution"}, {"population": 9}),
+    ],
+)
+def test_the_proposer_of_an_earlier_run_stands_over_the_sizes_of_the_preset(said, proposer):
+    sizes = {"nsga2": {"population": 24, "generations": 10}, "evolution": {"population": 9}}
+    below = {"proposers": sizes, "strategy": "one-shot", "proposer": {"kind": "nsga2", "population": 4}}
+    assert over_preset(below, said, {"strategy", "proposer"})["proposer"] == proposer
+
+
+def test_a_configuration_file_names_the_preset(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("preset: nowhere\n")
+    assert "nowhere" in refused("search", file, "--data", "digits", "--out", tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +198,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(one_shot, "search", interrupted)
+    monkeypatch.setattr(Search, "run", interrupted)
     code, _, stderr = invoke(*DIGITS, "--out", tmp_path / "run", *TINY_SETS)
     assert code == 130
     assert stderr.endswith(f"to go on with {tmp_path / 'run'}, repeat the command with --resume\ninterrupted\n")
@@ -190,35 +214,47 @@ BAD = [
     (["search", "--data", "nowhere"], "no data at 'nowhere'"),
     (["search", "missing.yaml"], "cannot read configuration missing.yaml: No such file"),
     ([*DIGITS, "--preset", "huge"], "unknown preset 'huge': choose one of digits"),
-    ([*DIGITS, "--space", "cube"], "unknown space 'cube': choose chain"),
-    ([*DIGITS, "--max-madds", "lots"], "--max-madds 'lots' is not a positive number"),
+    ([*DIGITS, "--space", "cube"], "unknown space 'cube': choose one of chain, nasbench201, topology"),
+    ([*DIGITS, "--max-madds", "lots"], "madds bound 'lots' is not a positive number of MAdds: write it like 350k"),
     ([*DIGITS, "--max-madds", "1k"], r"max_madds 1000 is below the cheapest architecture of topology: choose \d+ to"),
-    ([*DIGITS, "--max-madds", "9G"], r"max_madds 9000000000 is above the dearest .*: choose \d+ to \d+ MAdds"),
+    ([*DIGITS, "--max-madds", "9G"], r"max_madds 9000000000 is above the most expensive .*: choose \d+ to \d+ MAdds"),
     ([*DIGITS, "--max-params", "1"], r"max_params 1 is below the cheapest architecture of topology: choose \d+ to"),
     ([*DIGITS, "--time-budget", "soon"], "--time-budget 'soon' is not a duration"),
     ([*DIGITS, "--time-budget", "1ms"], "--time-budget '1ms' is not a duration"),
-    ([*DIGITS, "--seed", "-1"], "Invalid value for '--seed'"),
+    ([*DIGITS, "--seed", "-1"], "configuration value seed: Input should be greater than or equal to 0"),
     ([*DIGITS, "--device", "abacus"], "'abacus' is no device: choose cpu or cuda"),
     ([*DIGITS, "--set", "epochs"], "--set 'epochs' is no assignment: write it like supernet.recipe.epochs=20"),
     ([*DIGITS, "--set", "a..b=1"], "is no assignment"),
     ([*DIGITS, "--set", "threads=[1"], "the value is not valid YAML"),
     ([*DIGITS, "--set", "seed=one"], "configuration value seed: Input should be a valid integer"),
-    ([*DIGITS, "--set", "sead=1"], "configuration value sead: there is no such value: check its name"),
-    ([*DIGITS, "--set", "supernet.recipe.epoch=3"], "configuration value supernet.recipe.epoch: Unexpected"),
-    ([*DIGITS, "--set", "supernet.recipe.epochs=0"], "training option epochs = 0 is out of range"),
-    ([*DIGITS, "--set", "supernet.recipe=3"], "configuration value supernet.recipe"),
-    ([*DIGITS, "--set", "evolution.population=1"], "evolution needs a population of 2 or more"),
-    ([*DIGITS, "--set", "budget.fractions=[2.0]"], "configuration value budget.fractions.0"),
-    ([*DIGITS, "--set", "budget.fractions=[]"], "configuration value budget.fractions"),
+    ([*DIGITS, "--set", "sead=1"], "configuration value sead: there is no such value: did you mean seed"),
+    (
+        [*DIGITS, "--set", "supernet.recipe.epoch=3"],
+        "supernet.recipe.epoch: there is no such value: did you mean epochs",
+    ),
+    (
+        [*DIGITS, "--set", "supernet.recipe.epochs=0"],
+        "configuration value supernet.recipe.epochs: Input should be greater",
+    ),
+    ([*DIGITS, "--set", "supernet.recipe=3"], "configuration value supernet.recipe: Input should be a valid dict"),
+    (
+        [*DIGITS, "--set", "proposer.population=1"],
+        "value proposer.population: Input should be greater than or equal",
+    ),
+    ([*DIGITS, "--set", "budget.fractions=[2.0]"], "configuration value budget.fractions.0: Input should be less"),
+    ([*DIGITS, "--set", "budget.fractions=[]"], "configuration value budget.fractions: Tuple should have at least 1"),
     ([*DIGITS, "--set", "budget.fractions=[0.01]"], "none of the shares budget.fractions"),
-    ([*DIGITS, "--set", "data=3"], "configuration value data"),
+    ([*DIGITS, "--set", "data=3"], "configuration value data: Input should be a valid dictionary"),
     ([*DIGITS, "--set", "data.max_images=5"], "max_images leaves 5 images for 10 classes"),
     ([*DIGITS, "--set", "space=3"], "configuration value space: give a name, and arguments for it"),
-    ([*DIGITS, "--set", "spaces=3"], "configuration value space: give a name, and arguments for it"),
-    ([*DIGITS, "--set", "space.arguments=3"], "the arguments of space topology must be a mapping"),
+    ([*DIGITS, "--set", "spaces=3"], "configuration value spaces: give names of spaces, and arguments for each"),
+    ([*DIGITS, "--set", "space.arguments=3"], "configuration value space.arguments: give names and values"),
     ([*DIGITS, "--set", "space.arguments.classes=3"], "classes of the space is that of the data"),
-    ([*DIGITS, "--set", "space.arguments.nodes=3"], ""),
-    ([*DIGITS, "--set", "space.arguments.depth=3"], "space 'topology' cannot be made with"),
+    ([*DIGITS, "--set", "space.arguments.nodes=3"], "space 'topology' cannot be made with {'nodes': 3}"),
+    (
+        [*DIGITS, "--set", "space.arguments.depth=3"],
+        "space.arguments.depth: space topology takes no such argument: choose",
+    ),
     ([*DIGITS, "--set", "supernet.sampler.target_madds=1"], "no p_drop gives 1 expected MAdds"),
     ([*DIGITS, "--set", "retraining.distillation={teacher: none, checkpoint: a}"], "timm has no model 'none'"),
     ([*DIGITS, "--set", "supernet.distillation={teacher: resnet18, checkpoint: a}"], "no file a: give the teacher"),
@@ -273,16 +309,16 @@ def test_a_time_budget_too_small_is_said(tmp_path):
 
 
 def test_a_file_of_values_gives_way_to_options(tmp_path, monkeypatch):
-    monkeypatch.setattr(one_shot, "search", _stop)
+    monkeypatch.setattr(Search, "run", _stop)
     path = tmp_path / "config.yaml"
-    path.write_text("data: digits\nseed: 4\nspace: chain\nbudget: {max_madds: 500000}\nevolution: {population: 6}\n")
+    path.write_text("data: digits\nseed: 4\nspace: chain\nbudget: {most: {madds: 500000}}\nproposer: {population: 6}\n")
     code, _, stderr = invoke("search", path, "--seed", "5", "--out", tmp_path / "run", "--device", "cpu")
     assert code == 130, stderr
     stored = RunDirectory(tmp_path / "run").config
     assert (stored["source"], stored["preset"]) == ("digits", "digits")
     assert stored["space"]["class"].endswith(":Chain")
     search = stored["search"]
-    assert (search["seed"], search["evolution"]["population"], search["budget"]["max_madds"]) == (5, 6, 500_000)
+    assert (search["seed"], search["proposer"]["population"], search["budget"]["most"]["madds"]) == (5, 6, 500_000)
     assert search["weight_sampling"]["samples"] == 8
     assert "forecast: " in stderr
 
@@ -377,9 +413,11 @@ def broken(tmp_path):
 def test_bad_folders_are_said(broken, tmp_path):
     out = tmp_path / "run"
     (tmp_path / "empty").mkdir()
-    assert str(tmp_path / "empty") in refused(*folder_search(tmp_path / "empty", out))
+    assert f"folder {tmp_path / 'empty'} is empty: give a folder with" in refused(
+        *folder_search(tmp_path / "empty", out)
+    )
     (broken / "two").mkdir()
-    assert "two" in refused(*folder_search(broken, out))
+    assert f"class 'two' has no images in {broken / 'two'}: add some" in refused(*folder_search(broken, out))
     (broken / "two").rmdir()
     victim = sorted((broken / "one").iterdir())[3]
     victim.write_bytes(victim.read_bytes()[:-30])
@@ -391,7 +429,7 @@ def test_bad_folders_are_said(broken, tmp_path):
 
 
 def test_bad_images_are_skipped_when_allowed(broken, tmp_path, monkeypatch):
-    monkeypatch.setattr(one_shot, "search", _stop)
+    monkeypatch.setattr(Search, "run", _stop)
     victim = sorted((broken / "one").iterdir())[3]
     victim.write_bytes(b"")
     code, _, stderr = invoke(*folder_search(broken, tmp_path / "run", "--max-bad-images", "1"))
@@ -405,7 +443,8 @@ def test_a_parquet_without_the_columns_is_said(tmp_path):
 
     path = tmp_path / "x-train.parquet"
     pd.DataFrame({"picture": [b""], "kind": [1]}).to_parquet(path)
-    assert "image" in refused(*folder_search(path, tmp_path / "run"))
+    told = refused(*folder_search(path, tmp_path / "run"))
+    assert told.startswith(f"{path} lacks the column image and label (it has picture, kind): rename its columns")
 
 
 def test_an_image_that_is_none_is_said_by_classify(folder_run, tmp_path):
@@ -417,7 +456,7 @@ def test_an_image_that_is_none_is_said_by_classify(folder_run, tmp_path):
 
 
 def test_counts_are_read_alike_everywhere(finished):
-    stored = RunDirectory(finished.path).config["search"]["budget"]["max_madds"]
+    stored = RunDirectory(finished.path).config["search"]["budget"]["most"]["madds"]
     assert stored == parse_count("100k") == 100_000
 
 

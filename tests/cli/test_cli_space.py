@@ -4,10 +4,12 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from trueshot.cli.main import run
+from trueshot.cli.names import TABLE
 
 FAIRNAS_A = "E3K7-E3K3-E3K7-E6K3-E6K7-E3K3-E3K3-E6K7-E6K7-E3K5-E6K3-E3K5-E3K5-E6K3-E6K3-E6K7-E6K3-E6K7-E6K5"
 
@@ -55,6 +57,21 @@ def test_supernet_of_100_classes_is_table_4(show):
     assert not {"params", "madds", "arch"} & result.keys()
 
 
+def test_a_space_beyond_products_says_what_it_can(show, capsys):
+    name = f"{Path(__file__).parents[1] / 'spaces' / 'loose_ends.py'}:LooseEnds"
+    arch = "-".join(["0-conv-1-skip-2-pool-0-conv"] * 2)
+    result = show("space", "show", name, "--arch", arch, "--supernet")
+    assert (result["space"], result["architectures"], result["madds_drawn"]) == ("loose-ends", None, 100)
+    assert 0 < result["madds_min"] < result["madds_max"]
+    assert result["params"] < result["supernet_params"]
+    assert run(["space", "show", name]) == 0
+    out = capsys.readouterr().out
+    assert "16 decisions, uncounted architectures" in out
+    assert "(100 drawn architectures)" in out
+    assert run(["space", "show", name, "--arch", arch.replace("1-skip", "0-skip")]) == 2
+    assert "0-conv-0-skip-2-pool-0-conv, is not valid" in capsys.readouterr().err
+
+
 def test_topology_is_st_nas(show):
     result = show("space", "show", "topology", "--supernet")
     assert result["topologies"] == 34_359_738_368
@@ -100,8 +117,7 @@ def test_a_seed_names_the_sample(show):
 def test_tables_for_people_hold_the_same_numbers(capsys):
     assert run(["space", "list"]) == 0
     out = capsys.readouterr().out
-    assert "chain" in out
-    assert "topology" in out
+    assert [line.split()[0] for line in out.splitlines() if line.strip()] == ["space", *TABLE["space"]]
     assert run(["space", "show", "chain", "--classes", "100", "--supernet", "--arch", FAIRNAS_A]) == 0
     out = capsys.readouterr().out
     for words in ("19 decisions", "14,839,700 parameters", "2,822,208", FAIRNAS_A, "386,970,848"):
@@ -121,7 +137,10 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
 
 
 BAD = {
-    "unknown space": (["space", "show", "mesh"], "unknown space 'mesh': choose chain or topology"),
+    "unknown space": (
+        ["space", "show", "mesh"],
+        "unknown space 'mesh': choose one of chain, nasbench201, topology",
+    ),
     "malformed": (
         ["space", "show", "chain", "--arch", "E3K3-E3K4"],
         "position 2 of 19 (decision 1): 'E3K4' is not one of",
@@ -138,8 +157,14 @@ BAD = {
     "no such command": (["bogus"], "'bogus'"),
     "no such file": (["space", "show", "absent.py:Mine"], "there is no file"),
     "no such module": (["space", "show", "absent_module:Mine"], "cannot import absent_module: ModuleNotFoundError"),
-    "no such class": (["space", "show", "trueshot.spaces:Mine"], "Mine is not in it"),
-    "no space": (["space", "show", "json:JSONEncoder"], "JSONEncoder is no subclass of trueshot.spaces.Space"),
+    "no such class": (
+        ["space", "show", "trueshot.spaces:Mine"],
+        "there is no class Mine in trueshot.spaces: name one after the colon",
+    ),
+    "no space": (
+        ["space", "show", "json:JSONEncoder"],
+        "is no subclass of trueshot.spaces.Space: name the class of a space",
+    ),
     "abstract": (["space", "show", "trueshot.spaces:Space"], "cannot be made"),
 }
 

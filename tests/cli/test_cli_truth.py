@@ -1,6 +1,7 @@
 """``trueshot truth``, run as a user runs it."""
 
 import bz2
+import contextlib
 import importlib.util
 import json
 import os
@@ -22,8 +23,10 @@ from scipy.stats import kendalltau
 sys.path.insert(0, str(Path(__file__).parent))
 from cli_runs import invoke, refused, sets
 
+from trueshot.core.errors import TrainingError
 from trueshot.evaluation.truth import TruthTable
 from trueshot.spaces import Chain, NasBench201
+from trueshot.strategies import truth
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("nats_bench") is None, reason="needs the package nats_bench (an extra)"
@@ -144,19 +147,39 @@ def alive(pid):
         return False
 
 
+LONGER = ["--n", "6", "--seeds", "1", "--workers", "2", "--epochs", "8"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The table of a build that takes longer, uninterrupted."""
+    out = tmp_path_factory.mktemp("whole")
+    told(*build(out, *LONGER))
+    return (out / "truth.parquet").read_bytes()
+
+
+@contextlib.contextmanager
+def in_the_middle(out, log):
+    """Start the longer build, wait until one training is recorded and another is at a checkpoint, and yield it."""
+    command = [sys.executable, "-m", "trueshot", *map(str, build(out, *LONGER))]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        while not (list((out / "trainings").glob("*.json")) and list((out / "checkpoints").glob("*.ckpt"))):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.002)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.timeout(900)
-def test_a_killed_build_ends_as_an_uninterrupted_one(tmp_path):
-    longer = ["--n", "6", "--seeds", "1", "--workers", "2", "--epochs", "8"]
-    told(*build(tmp_path / "whole", *longer))
+def test_a_killed_build_ends_as_an_uninterrupted_one(whole, tmp_path):
     out = tmp_path / "killed"
-    command = [sys.executable, "-m", "trueshot", *map(str, build(out, *longer))]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        records, checkpoints = out / "trainings", out / "checkpoints"
-        while not (list(records.glob("*.json")) and list(checkpoints.glob("*.ckpt"))):
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            time.sleep(0.002)
+    records, checkpoints = out / "trainings", out / "checkpoints"
+    with in_the_middle(out, tmp_path / "log") as process:
         workers = children(process.pid)
         process.kill()
         assert process.wait() == -signal.SIGKILL
@@ -169,26 +192,80 @@ def test_a_killed_build_ends_as_an_uninterrupted_one(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in records.glob("*.json")}
     assert 1 <= len(before) < 6
     assert not (out / "truth.parquet").exists()
-    _, err = told(*build(out, *longer))
+    _, err = told(*build(out, *LONGER))
     assert f"{len(before)} of 6 trainings done before" in err
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert (out / "truth.parquet").read_bytes() == (tmp_path / "whole" / "truth.parquet").read_bytes()
+    assert (out / "truth.parquet").read_bytes() == whole
     assert not list(checkpoints.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.timeout(900)
+def test_a_build_whose_workers_are_killed_ends_as_an_uninterrupted_one(whole, tmp_path):
+    out = tmp_path / "killed"
+    with in_the_middle(out, tmp_path / "log") as process:
+        killed = children(process.pid)
+        for worker in killed:
+            os.kill(worker, signal.SIGKILL)
+        assert process.wait() == 0, (tmp_path / "log").read_text()
+    assert len(killed) == 2
+    assert (out / "truth.parquet").read_bytes() == whole
+    assert not list((out / "checkpoints").iterdir())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the package ray (an extra)")
+def test_a_cluster_changes_nothing(built, tmp_path):
+    _, err = told(*build(tmp_path / "dir", "--n", "5", "--workers", "2", "--executor", "ray"))
+    assert "workers: 2, threads of each: 1" in err
+    assert (tmp_path / "dir" / "truth.parquet").read_bytes() == built[0].read_bytes()
+
+
+def test_trainings_that_fail_are_told_at_the_end_and_the_others_are_kept(built, tmp_path, monkeypatch):
+    calls, train = [], truth.train_and_measure
+
+    def trained(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) in (1, 3):
+            raise TrainingError("the loss is not finite: lower the learning rate")
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(truth, "train_and_measure", trained)
+    command = build(tmp_path / "t.parquet", "--n", "4", "--seeds", "1", "--workers", "1", "--json")
+    code, out, err = invoke(*command)
+    whole = TruthTable.read(built[0])
+    assert (code, out) == (2, "")
+    reason = f"architecture '{whole.architectures[2]}', seed 0: the loss is not finite: lower the learning rate"
+    assert reason in err
+    assert err.splitlines()[-1] == f"error: {reason.replace(whole.architectures[2], whole.architectures[0])}"
+    assert not (tmp_path / "t.parquet").exists()
+    # Only what failed is done again by the same command.
+    _, err = told(*command)
+    assert len(calls) == 6
+    assert "2 of 4 trainings done before" in err
+    assert TruthTable.read(tmp_path / "t.parquet").architectures == whole.architectures[:4]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "retraining.repeats=2"], "configuration value retraining.repeats"),
-        (["--set", "supernet.recipe.epochs=2"], "configuration value supernet"),
-        (["--set", "space.name=topology"], "only its arguments can be set"),
+        (
+            ["--set", "retraining.repeats=2"],
+            "configuration value retraining.repeats: there is no such value: did you mean recipe",
+        ),
+        (["--set", "supernet.recipe.epochs=2"], "configuration value supernet: there is no such value: choose one of"),
+        (
+            ["--set", "space.name=topology"],
+            "space.arguments.stem_width: space topology takes no such argument: did you mean head_width",
+        ),
         (["--set", "space.arguments.classes=3"], "classes of the space is that of the data"),
-        (["--set", "space.arguments.wings=3"], "cannot be made"),
+        (["--set", "space.arguments.wings=3"], "space.arguments.wings: space chain takes no such argument"),
         (["--preset", "none"], "unknown preset 'none'"),
-        (["--sampler", "best"], "configuration value sampler.kind"),
+        (["--sampler", "best"], "configuration value sampler: unknown sampler 'best': choose one of"),
         (["--n", "300"], "space chain has only 64 architectures"),
         (["--space", "castle"], "unknown space 'castle'"),
         (["--data", "nowhere"], "no data at 'nowhere'"),
+        (["--executor", "slurm"], "unknown executor 'slurm': choose local or ray"),
+        (["--ray", "auto"], "--ray auto joins a Ray cluster: add --executor ray, or leave it out"),
     ],
 )
 def test_wrong_options_are_one_line_and_leave_nothing(tmp_path, arguments, message):
@@ -292,7 +369,7 @@ def test_bad_tables(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("arch,m_9\n")
     for command in (["truth", "show", path], ["truth", "import", path, "--out", tmp_path / "o.parquet"]):
-        assert "t.csv" in refused(*command)
+        assert "t.csv has the columns arch, m_9: a table of truth has either arch and a column" in refused(*command)
     path.write_text("arch,m_9\nE3K3,1\nE9,2\n")
     assert "no column 'm_8'; it has: m_9" in refused("truth", "show", path, "--column", "m_8")
     message = "entry 1, 'E3K3', is no architecture of chain"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,11 +22,10 @@ Run = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory of a sea
 Finished = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory of a search or of a ranking.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add ``report``, ``export`` and ``classify``."""
-    app.command("report")(report)
-    app.command("export")(export)
-    app.command("classify")(classify)
+def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
+    """Add ``report``, ``export`` or ``classify``."""
+    commands: dict[str, Callable[..., None]] = {"report": report, "export": export, "classify": classify}
+    app.command(name)(commands[name])
 
 
 def report(
@@ -140,12 +140,13 @@ def _test_images(run: RunDirectory) -> Part:
         RunError: when the data has changed since.
     """
     from trueshot.core.errors import RunError
-    from trueshot.strategies.config import SearchConfig
     from trueshot.strategies.setup import load_dataset
+    from trueshot.training.data.options import DataOptions
 
     config = run.config
-    search = SearchConfig.make(config["search"])
-    dataset = load_dataset(config["source"], search.data)
+    if config.get("source") is None:
+        raise RunError(f"{run.path} was made without images, so that it has no networks: search with --data")
+    dataset = load_dataset(config["source"], DataOptions.make(config["search"]["data"]))
     if dataset.preprocessing.to_dict() != config["preprocessing"]:
         raise RunError(f"the data in {config['source']} has changed since {run.path} was made: restore it first")
     return dataset.test

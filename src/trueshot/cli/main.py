@@ -1,34 +1,40 @@
 """The ``trueshot`` command.
 
-Every file of commands has a function ``register(app)``; a new one is added to :data:`COMMANDS`. Heavy imports stay
-inside the commands, so that help and usage errors come at once.
+A file of commands has a function ``register(app, arguments)``; a new one is added to :data:`COMMANDS`. Only the file of
+the command that is run is imported, and heavy imports stay inside the commands, so that help and usage errors come at
+once.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from trueshot import __version__
-from trueshot.cli import deliver, rank, ranking, sample, search, space, study, truth
 from trueshot.core.errors import TrueshotError
+from trueshot.core.modules import failed_in_own_file
 
-COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
-    search.register,
-    deliver.register,
-    space.register,
-    sample.register,
-    rank.register,
-    ranking.register,
-    truth.register,
-    study.register,
-)
-"""What adds commands to the application, in the order of the help."""
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "search": ("search", "Search an architecture for your images under a cost budget, and train what was found."),
+    "report": ("deliver", "Write DIR/report.html anew."),
+    "export": ("deliver", "Export every winner, checked against the trained network on test images."),
+    "classify": ("deliver", "Classify images with a network that a search found."),
+    "space": ("space", "Search spaces: what can be built, and what it costs."),
+    "sample": ("sample", "Draw architectures and say what they cost."),
+    "rank": ("rank", "Train supernets, score architectures, compare the ranking with the truth by every criterion."),
+    "criteria": ("ranking", "Compare scores with the truth by every ranking criterion."),
+    "canonical": ("ranking", "Write for each architecture the string of its class."),
+    "truth": ("truth", "Ground truth: make, import and judge a table of it."),
+    "config": ("config", "Presets: which there are, and what every value means."),
+    "study": ("study", "Reproduce a table or figure of a paper: its figures beside ours."),
+}
+"""Names of the commands in the order of the help, the file of each, and what it does."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C; Typer returns it instead of letting the interrupt through."""
@@ -36,8 +42,8 @@ INTERRUPTED = 130
 _DEBUG = "--debug"
 
 
-def build() -> typer.Typer:
-    """Return the application with all commands."""
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """Return the application for a command line; commands that it does not name are known by their help only."""
     app = typer.Typer(name="trueshot", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
     @app.callback()
@@ -47,16 +53,25 @@ def build() -> typer.Typer:
     ) -> None:
         """One-shot neural architecture search whose rankings can be trusted."""
 
-    for register in COMMANDS:
-        register(app)
+    named = next((argument for argument in arguments if argument in COMMANDS), None)
+    for name, (file, told) in COMMANDS.items():
+        if name == named:
+            importlib.import_module(f"trueshot.cli.{file}").register(app, name, arguments)
+        else:
+            app.command(name, help=told)(_unused)
     return app
+
+
+def _unused() -> None:
+    """Stand for a command that is not run."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code.
 
-    0 when it succeeded; 2 after an error that the user can mend, which is told in one line on standard error; 130 when
-    interrupted. With ``--debug``, anywhere in the arguments, the traceback is shown as well.
+    0 when it succeeded; 2 after an error that the user can mend, one in a file of the user's among them, which is told
+    in one line on standard error; 130 when interrupted. With ``--debug``, anywhere in the arguments, the
+    traceback is shown as well.
     """
     debug = _DEBUG in arguments
     arguments = [argument for argument in arguments if argument != _DEBUG]
@@ -64,15 +79,12 @@ def run(arguments: Sequence[str]) -> int:
         print(f"trueshot {__version__}")
         return 0
     try:
-        code = build()(arguments, standalone_mode=False)
+        code = build(arguments)(arguments, standalone_mode=False)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except TrueshotError as error:
-        if debug:
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _report(error, debug)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -81,9 +93,20 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if not _is_usage_error(error):
+        if _is_usage_error(error):
+            return _report_usage_error(error, debug)
+        mistake = failed_in_own_file(error)
+        if mistake is None:
             raise
-        return _report_usage_error(error, debug)
+        return _report(mistake, debug)
+
+
+def _report(error: TrueshotError, debug: bool) -> int:
+    """Tell an error that the user can mend in one line."""
+    if debug:
+        traceback.print_exc()
+    print(f"error: {error}", file=sys.stderr)
+    return 2
 
 
 def _is_usage_error(error: Exception) -> bool:

@@ -1,127 +1,209 @@
-"""The one table of names that the command line knows, and how a user's own class is found."""
+"""The one table of names that the command line knows, and how a user's own class is found.
+
+A new component is one new file and one line here. A path names a class: of a configuration that builds its component
+(:class:`~trueshot.core.config.PartConfig`), or of a component that is made as ``Class(config, context)``.
+"""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from trueshot.core.config import Config, Named, Nothing, PartConfig, did_you_mean
 from trueshot.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from trueshot.spaces import Space
 
-SPACES = {
-    "chain": "trueshot.spaces:Chain",
-    "topology": "trueshot.spaces:Topology",
-    "nasbench201": "trueshot.spaces:NasBench201",
+TABLE: Mapping[str, Mapping[str, str]] = {
+    "space": {
+        "chain": "trueshot.spaces.chain:Chain",
+        "topology": "trueshot.spaces.topology:Topology",
+        "nasbench201": "trueshot.spaces.nasbench201:NasBench201",
+    },
+    "cost": {
+        "madds": "trueshot.spaces.costs:Madds",
+        "params": "trueshot.spaces.costs:Params",
+        "size": "trueshot.spaces.size:Size",
+    },
+    "sharing": {
+        "plain": "trueshot.sharing.config:PlainConfig",
+        "bias": "trueshot.sharing.config:BiasConfig",
+        "shared-bias": "trueshot.sharing.config:SharedBiasConfig",
+        "attention": "trueshot.sharing.config:AttentionConfig",
+        "split": "trueshot.sharing.config:SplitConfig",
+    },
+    "sampler": {
+        "auto": "trueshot.sampling.config:AutoConfig",
+        "uniform": "trueshot.sampling.config:UniformConfig",
+        "matched": "trueshot.sampling.config:MatchedConfig",
+        "fair": "trueshot.sampling.config:FairConfig",
+        "deisomorphic": "trueshot.sampling.config:DeisomorphicConfig",
+        "lazy-deisomorphic": "trueshot.sampling.config:LazyDeisomorphicConfig",
+        "pool": "trueshot.sampling.config:PoolConfig",
+    },
+    "evaluator": {
+        "supernet": "trueshot.evaluation.config:SupernetScoreConfig",
+        "train": "trueshot.evaluation.config:TrainScoreConfig",
+        "predicted": "trueshot.evaluation.config:PredictedScoreConfig",
+    },
+    "evaluator wrapper": {
+        "twins": "trueshot.evaluation.config:TwinsConfig",
+    },
+    "predictor": {
+        "ridge": "trueshot.prediction.config:RidgeConfig",
+    },
+    "proposer": {
+        "nsga2": "trueshot.search.config:NSGA2Config",
+        "random": "trueshot.search.config:RandomSearchConfig",
+        "evolution": "trueshot.search.config:EvolutionConfig",
+        "guided": "trueshot.search.config:GuidedConfig",
+    },
+    "strategy": {
+        "one-shot": "trueshot.strategies.config:OneShotConfig",
+        "random": "trueshot.strategies.config:RandomConfig",
+        "evolution": "trueshot.strategies.config:RegularisedEvolutionConfig",
+    },
+    "study": {
+        "stnas-table2": "trueshot.studies.stnas_table2",
+        "stnas-table5": "trueshot.studies.stnas_table5",
+        "surgery-table4": "trueshot.studies.surgery_table4",
+    },
 }
-"""Names of the spaces and where their classes are; text, so that nothing is imported before it is needed."""
+"""Names by room, and where what they stand for is; text, so that nothing is imported before it is needed."""
 
 
-STUDIES = {
-    "stnas-table1": "trueshot.studies.stnas_table1",
-    "stnas-table2": "trueshot.studies.stnas_table2",
-    "stnas-table3": "trueshot.studies.stnas_table3",
-    "stnas-sampling": "trueshot.studies.stnas_sampling",
-    "stnas-momentum": "trueshot.studies.stnas_momentum",
-    "stnas-sgld": "trueshot.studies.stnas_sgld",
-    "stnas-fig4": "trueshot.studies.stnas_fig4",
-    "stnas-fig5": "trueshot.studies.stnas_fig5",
-    "stnas-table5": "trueshot.studies.stnas_table5",
-    "surgery-fig2": "trueshot.studies.surgery_fig2",
-    "surgery-table2": "trueshot.studies.surgery_table2",
-    "surgery-table3": "trueshot.studies.surgery_table3",
-    "surgery-table4": "trueshot.studies.surgery_table4",
-    "surgery-fig3a": "trueshot.studies.surgery_fig3a",
-    "surgery-fig3b": "trueshot.studies.surgery_fig3b",
-    "surgery-fig3c": "trueshot.studies.surgery_fig3c",
-    "surgery-figA3": "trueshot.studies.surgery_figa3",
-    "surgery-section44": "trueshot.studies.surgery_section44",
-    "interchoice-fig3": "trueshot.studies.interchoice_fig3",
-    "interchoice-fig4": "trueshot.studies.interchoice_fig4",
-    "interchoice-fig5": "trueshot.studies.interchoice_fig5",
-    "interchoice-fig6": "trueshot.studies.interchoice_fig6",
-    "interchoice-fig7": "trueshot.studies.interchoice_fig7",
-    "interchoice-fig8": "trueshot.studies.interchoice_fig8",
-    "interchoice-fig9": "trueshot.studies.interchoice_fig9",
-    "interchoice-fig10": "trueshot.studies.interchoice_fig10",
-    "interchoice-table1": "trueshot.studies.interchoice_table1",
-    "interchoice-table2": "trueshot.studies.interchoice_table2",
-    "interchoice-appendixC": "trueshot.studies.interchoice_appendix_c",
-    "interchoice-appendixD": "trueshot.studies.interchoice_appendix_d",
+PROTOCOLS: Mapping[str, str] = {
+    "cost": "trueshot.spaces.costs:Cost",
+    "sampler": "trueshot.sampling.samplers:Sampler",
+    "evaluator": "trueshot.evaluation.protocol:Evaluator",
+    "predictor": "trueshot.prediction.protocol:Predictor",
+    "proposer": "trueshot.search.protocol:Proposer",
+    "strategy": "trueshot.strategies.protocol:Strategy",
 }
-"""Names of the studies and their modules, each with ``TITLE``, ``FOLDER``, ``run`` and ``estimate``."""
+"""What a user's own component of a room must be."""
 
 
-def shared_file(path: Path) -> Path:
-    """Return a file as given or, where it is not there, the one of that name in ``$TRUESHOT_DATA``."""
-    from trueshot.training.data.sources import DATA_VARIABLE
+def find(room: str, name: str) -> Named:
+    """Return what a name stands for, or a user's own class, ``module:Class`` or ``path/file.py:Class``.
 
-    folder = os.environ.get(DATA_VARIABLE)
-    there = Path(folder) / path if folder else path
-    return there if not path.exists() and there.exists() else path
+    An evaluator's name may have words and wrappers: ``supernet:parameter+twins`` (:class:`EvaluatorName`). The name of
+    a predictor is one too: that of an evaluator which fits it to a table.
+
+    Raises:
+        ConfigError: when there is no such name, file, module or class.
+    """
+    return _evaluator(name) if room == "evaluator" else _named(room, name)
 
 
-def study_module(name: str) -> Any:
+def _named(room: str, name: str) -> Named:
+    cls = find_class(room, name)
+    if issubclass(cls, PartConfig):
+        return Named(cls)
+    own = getattr(cls, "Config", Nothing)
+    if not (isinstance(own, type) and issubclass(own, Config)):
+        raise ConfigError(f"{room} '{name}': its Config is no subclass of trueshot.core.config.Config: derive it")
+    return Named(own, cls, members=members_of(room))
+
+
+def members_of(room: str) -> tuple[str, ...]:
+    """Return the names of what a component of a room must have; none where any callable will do."""
+    where, _, name = PROTOCOLS.get(room, "").partition(":")
+    if not where:
+        return ()
+    protocol = getattr(importlib.import_module(where), name)
+    return tuple(member for member in vars(protocol) if member == "__call__" or not member.startswith("_"))
+
+
+def _evaluator(text: str) -> Named:
+    from trueshot.evaluation.config import (
+        TABLES,
+        EvaluatorConfig,
+        EvaluatorName,
+        PredictedScoreConfig,
+        TableScoreConfig,
+    )
+
+    name = EvaluatorName.parse(text)
+    wrappers = tuple(_named("evaluator wrapper", wrapper) for wrapper in name.wrappers)
+    if Path(name.head).suffix.lower() in TABLES:
+        return Named(TableScoreConfig, None, {"file": name.head}, wrappers)
+    if name.head in TABLE["predictor"] and not name.words:
+        return Named(PredictedScoreConfig, None, {"predictor": name.head}, wrappers)
+    found = _named("evaluator", name.head)
+    if issubclass(found.config, EvaluatorConfig):
+        return Named(found.config, found.cls, found.config.words(name.words), wrappers)
+    if name.words:
+        raise ConfigError(f"evaluator '{text}': '{name.words[0]}' behind {name.head} says nothing to it: leave it out")
+    return Named(found.config, found.cls, {}, wrappers, found.members)
+
+
+def find_class(room: str, name: str) -> type:
+    """Return the class that a name stands for.
+
+    Raises:
+        ConfigError: as :func:`find`.
+    """
+    where, _, attribute = TABLE[room].get(name, name).rpartition(":")
+    if not where or not attribute:
+        raise ConfigError(
+            f"unknown {room} '{name}'{did_you_mean(name, TABLE[room].keys())} (your own: path/file.py:Class)"
+        )
+    found = getattr(_module(where), attribute, None)
+    if not isinstance(found, type):
+        raise ConfigError(f"{room} '{name}': there is no class {attribute} in {where}: name one after the colon")
+    return found
+
+
+def find_module(name: str) -> Any:
     """Import the study called ``name``.
 
     Raises:
         ConfigError: when there is none.
     """
-    if name not in STUDIES:
-        raise ConfigError(f"unknown study '{name}': choose one of {', '.join(STUDIES)}, or list to see what they are")
-    return importlib.import_module(STUDIES[name])
+    if name not in TABLE["study"]:
+        raise ConfigError(f"unknown study '{name}'{did_you_mean(name, TABLE['study'].keys())}, or list to see all")
+    return importlib.import_module(TABLE["study"][name])
 
 
-def space_class(name: str) -> type[Space]:
-    """Return the space called ``name``, or a user's own, ``module:Class`` or ``path/file.py:Class``.
-
-    Raises:
-        ConfigError: when there is no such name, file, module or class, or the class is no space.
-    """
-    from trueshot.spaces import Space
-    from trueshot.spaces.modules import import_file
-
-    where, _, attribute = SPACES.get(name, name).rpartition(":")
-    if not where or not attribute:
-        raise ConfigError(
-            f"unknown space '{name}': choose {' or '.join(SPACES)}, or your own as module:Class or path/file.py:Class"
-        )
-    module = import_file(Path(where)) if where.endswith(".py") else _from_path(where)
-    found = getattr(module, attribute, None)
-    if not (isinstance(found, type) and issubclass(found, Space)):
-        what = "is no subclass of trueshot.spaces.Space" if hasattr(module, attribute) else "is not in it"
-        raise ConfigError(f"space '{name}': {attribute} {what}; name the class of a space after the colon")
-    return found
-
-
-def make_space(name: str, arguments: dict[str, Any]) -> Space:
+def make_space(name: str, arguments: Mapping[str, Any]) -> Space:
     """Make the space called ``name``; arguments that are ``None`` keep their defaults.
 
     Raises:
         ConfigError: when there is no such space, or it does not take the arguments.
     """
-    space = space_class(name)
+    from trueshot.spaces.space import Space
+
+    cls = find_class("space", name)
+    if not issubclass(cls, Space):
+        raise ConfigError(f"space '{name}' is no subclass of trueshot.spaces.Space: name the class of a space")
+    known = [field.name for field in fields(cls) if field.init]
+    for key in arguments:
+        if key not in known:
+            raise ConfigError(f"space.arguments.{key}: space {name} takes no such argument{did_you_mean(key, known)}")
     given = {key: value for key, value in arguments.items() if value is not None}
     try:
-        return space(**given)
+        return cls(**given)
     except TypeError as error:
         raise ConfigError(f"space '{name}' cannot be made with {given}: {error}") from error
 
 
-def _from_path(module: str) -> ModuleType:
-    """Import a module as Python run in the working directory would."""
+def _module(where: str) -> ModuleType:
+    """Import a file, or a module as Python run in the working directory would."""
+    from trueshot.core.modules import import_failed, import_file
+
+    if where.endswith(".py"):
+        return import_file(Path(where))
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        return importlib.import_module(module)
+        return importlib.import_module(where)
     except Exception as error:
-        from trueshot.spaces.modules import import_failed
-
-        raise import_failed(module, error) from error
+        raise import_failed(where, error) from error

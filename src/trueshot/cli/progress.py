@@ -35,6 +35,7 @@ class Bars:
             console=Console(stderr=True),
         )
         self._tasks: dict[str, TaskID] = {}
+        self._running: set[str] = set()
 
     def __enter__(self) -> Bars:
         """Show the bars."""
@@ -48,8 +49,12 @@ class Bars:
         self._progress.stop()
 
     def begin(self, phase: str, total: int, done: int, unit: str) -> None:
-        """Add a bar."""
-        self._tasks[phase] = self._progress.add_task(phase, total=total, completed=done, figures="")
+        """Add a bar, or give the one there is another length."""
+        if phase in self._running:
+            self._progress.update(self._tasks[phase], total=total, completed=done)
+        else:
+            self._tasks[phase] = self._progress.add_task(phase, total=total, completed=done, figures="")
+            self._running.add(phase)
 
     def advance(self, phase: str, done: int) -> None:
         """Move the bar."""
@@ -61,6 +66,7 @@ class Bars:
 
     def end(self, phase: str) -> None:
         """Fill the bar."""
+        self._running.discard(phase)
         task = self._tasks[phase]
         self._progress.update(task, completed=self._progress.tasks[task].total)
 
@@ -75,6 +81,7 @@ class Lines:
     def __init__(self, every: float = 10.0) -> None:
         self._every = every
         self._begun: dict[str, tuple[float, int, int, str]] = {}
+        self._running: set[str] = set()
         self._figures: dict[str, str] = {}
         self._last = 0.0
 
@@ -88,7 +95,13 @@ class Lines:
         """Nothing to close."""
 
     def begin(self, phase: str, total: int, done: int, unit: str) -> None:
-        """Say what starts."""
+        """Say what starts, or what has another length now."""
+        if phase in self._running:
+            start, _, before, _ = self._begun[phase]
+            self._begun[phase] = start, total, before, unit
+            self.say(f"{phase}: {total} {unit}s now, {done} done")
+            return
+        self._running.add(phase)
         self._begun[phase] = time.monotonic(), total, done, unit
         self.say(f"{phase}: {total} {unit}s" + (f", {done} done before" if done else ""))
 
@@ -108,6 +121,7 @@ class Lines:
 
     def end(self, phase: str) -> None:
         """Say that it is done."""
+        self._running.discard(phase)
         start = self._begun[phase][0]
         self.say(f"{phase}: done in {format_duration(time.monotonic() - start)}  {self._figures.get(phase, '')}")
 

@@ -1,13 +1,15 @@
-"""``trueshot rank``: how well supernets rank architectures whose truth is known."""
+"""``trueshot rank``: how well evaluators rank architectures whose truth is known."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trueshot.cli.options import Device, Resume, Seed
+from trueshot.cli.flags import Option, options_of, with_options
+from trueshot.cli.options import Device, Executor, Ray, Resume
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -16,9 +18,12 @@ if TYPE_CHECKING:
     from trueshot.core.run import RunDirectory
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add ``rank``."""
-    app.command("rank")(rank)
+    from trueshot.strategies.rank_config import RankingConfig
+
+    epochs = Option("--epochs", "supernet.recipe.epochs", "Epochs of each supernet.", "N")
+    app.command(name)(with_options(rank, [*options_of(RankingConfig), epochs]))
 
 
 def rank(
@@ -37,87 +42,60 @@ def rank(
         ),
     ] = None,
     space: Annotated[
-        str, typer.Option(metavar="S", help="nasbench201, chain, topology, or your own path/file.py:Class.")
-    ] = "nasbench201",
-    sampler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND",
-            help="uniform, fair, matched, deisomorphic, lazy-deisomorphic, or pool (--set supernet.sampler.pool=FILE).",
-        ),
-    ] = None,
-    sharing: Annotated[
-        str | None, typer.Option(metavar="KIND", help="plain, bias, shared-bias, attention or split.")
-    ] = None,
-    evaluator: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="WAY[:METRIC][+twins]",
-            help="one-shot, parameter, score, median or fine-tuned; several times for several, the first is the main.",
-        ),
-    ] = None,
-    rival: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="params, madds, a zero-cost proxy, or a column of the truth; several times."),
-    ] = None,
-    supernets: Annotated[int | None, typer.Option(min=1, help="Supernets whose scores are averaged.")] = None,
-    archs: Annotated[
-        int | None, typer.Option(min=10, help="Architectures scored, drawn at random; all without.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each supernet.")] = None,
-    good: Annotated[
-        float | None, typer.Option(metavar="X", help="Give the criteria also among architectures of a truth above X.")
+        str | None, typer.Option(metavar="S", help="nasbench201, chain, topology, or your own path/file.py:Class.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/rank-SPACE without it.")] = None,
     resume: Resume = False,
     preset: Annotated[str, typer.Option(help="Preset.")] = "rank-cpu",
     device: Device = None,
-    seed: Seed = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Supernets at the same time; as many as cores.")] = None,
+    executor: Executor = "local",
+    ray: Ray = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One value, such as supernet.sharing.depth=2."),
     ] = None,
     json: Json = False,
+    said: Any = None,
 ) -> None:
     """Train supernets, score architectures, and compare the ranking with the truth by every criterion."""
+    from trueshot.cli.rank_values import ranking_config
+    from trueshot.cli.values import Said, check_early
+
+    options = dict(said)
+    options |= {"source": data} if data is not None else {}
+    options |= {"space": {"name": space}} if space is not None else {}
+    asked = Said.of(config, options, tuple(set_ or ()))
+    check_early(asked.space)
+    ranking_config(asked, preset)
+
     from trueshot.cli.progress import make_progress
     from trueshot.cli.rank_request import RankRequest, prepare
     from trueshot.reporting.ranking import write_ranking_report
-    from trueshot.strategies.ranking import rank as run_ranking
 
     request = RankRequest(
-        config=config,
-        data=data,
-        space=space,
+        said=asked,
         truth=truth,
         column=column,
-        sampler=sampler,
-        sharing=sharing,
-        evaluators=tuple(evaluator or ()),
-        rivals=tuple(rival or ()),
-        supernets=supernets,
-        architectures=archs,
-        epochs=epochs,
-        good=good,
-        out=out or Path("runs") / f"rank-{space.rpartition(':')[2]}",
+        out=out,
         resume=resume,
         preset=preset,
         device=device,
-        seed=seed,
         workers=workers,
-        assignments=tuple(set_ or ()),
+        executor=executor,
+        ray=ray,
     )
     with make_progress() as progress:
-        setup, count = prepare(request, progress)
+        ranking = prepare(request, progress)
+        run = ranking.context.run
         try:
-            result = run_ranking(setup, workers=count, observer=progress)
+            result = ranking.run(observer=progress)
         except KeyboardInterrupt:
-            progress.say(f"to go on with {setup.run.path}, repeat the command with --resume")
+            progress.say(f"to go on with {run.path}, repeat the command with --resume")
             raise
-        progress.say(f"report: {write_ranking_report(setup.run)}")
-    plain = {key: value for key, value in result.items() if key != "version"}
-    emit({"run": str(setup.run.path), **plain}, as_json=json, human=lambda console: _tell(console, setup.run, result))
+        progress.say(f"report: {write_ranking_report(run)}")
+    head = dict(result.head)
+    emit({"run": str(run.path), **head}, as_json=json, human=lambda console: _tell(console, run, head))
 
 
 def _tell(console: Console, run: RunDirectory, result: dict[str, Any]) -> None:
@@ -127,7 +105,7 @@ def _tell(console: Console, run: RunDirectory, result: dict[str, Any]) -> None:
     table = Table("ranked by", "n", "Kendall tau", "Spearman", "P@5%", "BR@1%")
     if good is not None:
         table.add_column(f"tau above {good['above']:g}")
-    for kind in ("evaluators", "rivals"):
+    for kind in ("evaluators", "baselines"):
         for name, found in result[kind].items():
             row = [name, str(found["n"]), *(_figure(found["all"], *key) for key in _SHOWN)]
             table.add_row(*row, *([] if good is None else [_figure(found["good"], "kendall_tau")]))

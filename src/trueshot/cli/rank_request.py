@@ -2,147 +2,146 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trueshot.cli.fitting import cores, fitted_space, given_arguments, let_workers_import
-from trueshot.cli.names import shared_file
+from trueshot.cli.rank_values import ranking_config
 from trueshot.cli.truth_request import space_beside
-from trueshot.core.errors import ArchitectureError, ConfigError, DataError
+from trueshot.cli.values import Said, fitted_space, let_workers_import, loaded
+from trueshot.core.errors import ArchitectureError, DataError
+from trueshot.core.executor import make_executor
 from trueshot.core.observe import Observer
-from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
+from trueshot.core.tables import shared_file
 from trueshot.core.units import format_duration
+from trueshot.sampling import describe_sampler
 from trueshot.spaces import Space
+from trueshot.spaces.counting import count_params
 from trueshot.spaces.description import describe, rebuild
-from trueshot.strategies.config import BudgetConfig, SearchConfig
-from trueshot.strategies.presets import assignment, merge, read_config, read_preset
-from trueshot.strategies.ranking_forecast import forecast_seconds
-from trueshot.strategies.ranking_setup import RankingConfig, RankingSetup, Truth
-from trueshot.strategies.setup import choose_device, load_dataset
-from trueshot.strategies.sharing import step_options
-from trueshot.strategies.weights import describe_sampler, make_sampler, make_supernet
+from trueshot.strategies.presets import merge, read_preset
+from trueshot.strategies.ranking import Ranking, Truth
+from trueshot.strategies.setup import Context, choose_device
 from trueshot.training.data.dataset import Dataset
-
-_OUTSIDE = ("source", "preset", "space", "spaces")
-_OF_SEARCHES = SearchConfig.model_fields.keys() - RankingConfig.model_fields.keys()
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankRequest:
-    """The options of ``trueshot rank`` as given; ``None`` where nothing was said."""
+    """The options of ``trueshot rank`` that are no values of its configuration; ``None`` where nothing was said."""
 
-    config: Path | None
-    data: str | None
-    space: str
+    said: Said
     truth: Path
     column: str
-    sampler: str | None
-    sharing: str | None
-    evaluators: tuple[str, ...]
-    rivals: tuple[str, ...]
-    supernets: int | None
-    architectures: int | None
-    epochs: int | None
-    good: float | None
-    out: Path
+    out: Path | None
     resume: bool
     preset: str
     device: str | None
-    seed: int | None
     workers: int | None
-    assignments: tuple[str, ...] = ()
+    executor: str
+    ray: str | None
 
 
-def prepare(request: RankRequest, observer: Observer) -> tuple[RankingSetup, int]:
+def prepare(request: RankRequest, observer: Observer) -> Ranking:
     """Load data and truth, settle the configuration, open the directory, print the forecast.
 
     A value is taken from, in this order: ``--set``, the other options, the configuration file, the preset.
-
-    Returns:
-        The ranking and the number of workers.
     """
-    run = RunDirectory(request.out)
+    said, preset = request.said, read_preset(request.preset)
+    name = said.space[0] or "nasbench201"
+    run = RunDirectory(request.out or Path("runs") / f"rank-{name.rpartition(':')[2]}")
     if not request.resume:
         run.stored({}, resume=False)
     device = choose_device(request.device)
-    # What a preset says only to searches does not matter here; from the user it is an error.
-    preset = {key: value for key, value in read_preset(request.preset).items() if key not in _OF_SEARCHES}
-    values = merge(preset, _said(request))
-    source = values.get("source")
-    if not isinstance(source, str):
-        raise ConfigError("say what to train on: --data digits, a folder, a Parquet file, cifar10 or subimagenet64")
-    config = RankingConfig.make({key: value for key, value in values.items() if key not in _OUTSIDE})
-    dataset = load_dataset(source, config.data)
+    config = ranking_config(said, request.preset)
+    dataset, _, _ = loaded(said, device.type, preset=request.preset)
     for note in dataset.notes:
         observer.say(f"note: {note}")
     table = shared_file(request.truth)
-    space = _space(request, values, table, dataset, observer)
+    space = _space(said, name, preset.get("spaces") or {}, table, dataset, observer)
     let_workers_import(space)
-    truth = _truth(table, request.column, space, config)
-    setup = RankingSetup(config=config, space=space, dataset=dataset, truth=truth, run=run, device=device)
-    if not setup.lists_twins and any(spec.twins for spec in setup.specs):
-        raise ConfigError(f"space {space.name} has no isomorphic twins that could be listed: leave out +twins")
+    workers = request.workers or (1 if device.type == "cuda" and request.executor == "local" else None)
+    context = Context(
+        space=space,
+        dataset=dataset,
+        run=run,
+        device=device,
+        seed=config.seed,
+        save_every=config.save_every,
+        data=config.data,
+        observer=observer,
+        executor=make_executor(request.executor, _at_most(workers, config.ranking.supernets), request.ray),
+    )
+    ranking = Ranking(config=config, context=context, truth=_truth(table, request, space, config, context))
     content = {
         "command": "rank",
-        "source": source,
+        "source": said.source,
         "preset": request.preset,
         "space": describe(space),
-        "ranking": config.model_dump(mode="json"),
+        "ranking": config.whole(),
         "truth": {"file": request.truth.name, "column": request.column},
         "device": device.type,
-        "identity": setup.supernet(0).identity(truth.archs.tolist(), truth.values.tolist()),
+        "identity": context.identity(ranking.truth.archs.tolist(), ranking.truth.values.tolist()),
     }
     # Whatever the supernet refuses is said before anything is written.
-    supernet = make_supernet(setup.supernet(0))
-    step_options(config.supernet, 1)
+    ranking.check()
     RunDirectory.open(run.path, content, resume=request.resume)
-    sampler = make_sampler(space, config.supernet.sampler, BudgetConfig())
-    workers = min(request.workers or (1 if device.type == "cuda" else cores()), config.ranking.supernets)
-    observer.say(
+    _announce(ranking, request)
+    return ranking
+
+
+def _at_most(workers: int | None, jobs: int) -> int:
+    from trueshot.core.executor import cores
+
+    return min(workers or cores(), jobs)
+
+
+def _announce(ranking: Ranking, request: RankRequest) -> None:
+    context, config = ranking.context, ranking.config
+    dataset, say = context.images, context.observer.say
+    say(
         f"data: {dataset.name}, {len(dataset.train)} training and {len(dataset.validation)} validation images of"
         f" {dataset.image_size} pixels, {len(dataset.classes)} classes"
     )
-    observer.say(
-        f"ranking: {len(truth.archs)} architectures of {space.name} by {config.ranking.supernets} supernets of"
-        f" {sum(p.numel() for p in supernet.parameters())} parameters, sharing {config.supernet.sharing.kind}, sampling"
-        f" {describe_sampler(sampler)}; truth {request.column} of {request.truth}"
+    weights = ranking.weights(0)
+    say(
+        f"ranking: {len(ranking.truth.archs):,} architectures of {context.space.name} by {config.ranking.supernets}"
+        f" supernets of {count_params(weights.make()):,} parameters, sharing {config.supernet.sharing.kind}, sampling"
+        f" {describe_sampler(weights.sampler())}; truth {request.column} of {request.truth}"
     )
-    if not run.result.exists():
-        expected = forecast_seconds(setup, supernet, workers)
-        observer.say(f"forecast: about {format_duration(expected)} with {workers} workers of {config.threads} threads")
-    return setup, workers
+    if not context.run.result.exists():
+        expected, workers = format_duration(ranking.forecast_seconds()), context.executor.workers
+        say(f"forecast: about {expected} with {workers} workers of {config.threads} threads")
 
 
-def _space(request: RankRequest, values: dict[str, Any], table: Path, dataset: Dataset, observer: Observer) -> Space:
+def _space(
+    said: Said, name: str, presets: Mapping[str, Any], table: Path, dataset: Dataset, observer: Observer
+) -> Space:
     """Make the space with the arguments of the user, else the preset's or those of the build that wrote the table.
 
     The preset's are taken where it has some for this space and they make the decisions of the table; a supernet may be
     narrower than the networks. What a supernet has otherwise than its ``final`` is never taken from the table.
     """
-    presets = values.get("spaces") or {}
-    given = given_arguments(values.get("space", {}))
-    space = fitted_space(request.space, given, presets, dataset)
+    given, own = said.space[1], said.spaces
+    space = fitted_space(name, given, merge(presets, own), dataset)
     description = space_beside(table)
-    said = _said(request).get("spaces") or {}
-    if given or request.space in said or description is None or description.get("class") != describe(space)["class"]:
+    if given or name in own or description is None or description.get("class") != describe(space)["class"]:
         return space
     built = rebuild(description)
-    if request.space in presets and built.decisions == space.decisions:
+    if name in presets and built.decisions == space.decisions:
         return space
     networks = space.final().arguments()
     kept = {key: value for key, value in space.arguments().items() if networks[key] != value}
     shape = ("image_size", "classes", "in_channels")
     arguments = {key: value for key, value in {**built.arguments(), **kept}.items() if key not in shape}
-    observer.say(f"note: space {request.space} has the arguments of the build of {table}")
-    return fitted_space(request.space, arguments, {}, dataset)
+    observer.say(f"note: space {name} has the arguments of the build of {table}")
+    return fitted_space(name, arguments, {}, dataset)
 
 
-def _truth(table: Path, column: str, space: Space, config: RankingConfig) -> Truth:
+def _truth(table: Path, request: RankRequest, space: Space, config: Any, context: Context) -> Truth:
     """Read the truth; where its architectures are of another space, say what to do."""
     try:
-        return Truth.read(table, column, space, config.ranking, Streams(config.seed))
+        return Truth.read(table, request.column, space, config.ranking, context.streams)
     except DataError as error:
         if not isinstance(error.__cause__, ArchitectureError):
             raise
@@ -150,34 +149,3 @@ def _truth(table: Path, column: str, space: Space, config: RankingConfig) -> Tru
             f"{table}: {error}; if the table is of another {space.name}, give its arguments by --set"
             " space.arguments={...}"
         ) from error
-
-
-def _said(request: RankRequest) -> dict[str, Any]:
-    """Merge configuration file, options and assignments."""
-    values: dict[str, Any] = {} if request.config is None else read_config(request.config)
-    if isinstance(values.get("data"), str):
-        values = {"source": values.pop("data"), **values}
-    ranking = {
-        "supernets": request.supernets,
-        "architectures": request.architectures,
-        "evaluators": request.evaluators or None,
-        "rivals": request.rivals or None,
-        "good": request.good,
-    }
-    supernet: dict[str, Any] = {}
-    if request.sampler is not None:
-        supernet["sampler"] = {"kind": request.sampler}
-    if request.sharing is not None:
-        supernet["sharing"] = {"kind": request.sharing}
-    if request.epochs is not None:
-        supernet["recipe"] = {"epochs": request.epochs}
-    options: dict[str, Any] = {
-        "source": request.data,
-        "seed": request.seed,
-        "supernet": supernet or None,
-        "ranking": {key: value for key, value in ranking.items() if value is not None} or None,
-    }
-    values = merge(values, {key: value for key, value in options.items() if value is not None})
-    for text in request.assignments:
-        values = merge(values, assignment(text))
-    return values

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from trueshot.cli.names import make_space, shared_file
+from trueshot.cli.names import make_space
 from trueshot.cli.output import Json, emit
 from trueshot.cli.space import SpaceName
+from trueshot.core.tables import shared_file
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
 
-def register(app: typer.Typer) -> None:
-    """Add ``criteria`` and ``canonical``."""
-    app.command("criteria")(criteria)
-    app.command("canonical")(canonical)
+def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
+    """Add ``criteria`` or ``canonical``."""
+    commands: dict[str, Callable[..., None]] = {"criteria": criteria, "canonical": canonical}
+    app.command(name)(commands[name])
 
 
 def criteria(

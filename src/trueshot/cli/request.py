@@ -1,59 +1,51 @@
-"""From what a user asked for to a run that is ready to start."""
+"""From what a user asked for to a search that is ready to start."""
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from trueshot.cli.fitting import fitted_space
-from trueshot.cli.names import space_class
-from trueshot.core.errors import BudgetError, ConfigError
+from trueshot.cli.early import FALLBACK, search_config
+from trueshot.cli.names import TABLE, find, find_class, members_of
+from trueshot.cli.values import NO_DATA, OUTSIDE, Said, fitted_space, let_workers_import, loaded
+from trueshot.core.config import make_own
+from trueshot.core.errors import ConfigError
+from trueshot.core.executor import make_executor
 from trueshot.core.observe import Observer
 from trueshot.core.run import RunDirectory
-from trueshot.core.units import format_count, parse_count, parse_duration
-from trueshot.evaluation.fingerprint import fingerprint
-from trueshot.search.bounds import cost_range
+from trueshot.core.units import parse_duration
 from trueshot.spaces import Space
+from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.description import describe, rebuild
 from trueshot.strategies.config import SearchConfig
-from trueshot.strategies.forecast import forecast, measure_rates, scale_to
-from trueshot.strategies.one_shot import make_proposer
-from trueshot.strategies.picking import budgets_of
-from trueshot.strategies.presets import assignment, choose_preset, merge, read_config, read_preset
-from trueshot.strategies.setup import Setup, choose_device, load_dataset
-from trueshot.strategies.weights import borrowed_snapshots, describe_sampler, load_teacher, make_sampler
+from trueshot.strategies.presets import merge, read_preset
+from trueshot.strategies.run import SearchRun
+from trueshot.strategies.setup import Context, choose_device
 from trueshot.training.data.dataset import Dataset
-from trueshot.training.data.options import DataOptions
-
-_OUTSIDE = ("source", "space", "preset", "spaces")
-"""Keys of a configuration file that are not part of :class:`SearchConfig`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """The options of ``trueshot search`` as given; ``None`` where nothing was said."""
+    """The options of ``trueshot search`` that are no values of its configuration; ``None`` where nothing was said."""
 
-    config: Path | None
-    data: str | None
-    space: str | None
-    max_madds: str | None
-    max_params: str | None
+    said: Said
     out: Path | None
     resume: bool
     supernet: Path | None
     preset: str | None
     device: str | None
-    seed: int | None
     time_budget: str | None
-    max_bad_images: int | None
-    assignments: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
+    workers: int | None = None
+    executor: str = "local"
+    ray: str | None = None
 
 
-def prepare(request: Request, observer: Observer) -> Setup:
+def prepare(request: Request, observer: Observer) -> SearchRun:
     """Load the data, settle the configuration, open the run directory and print the forecast.
 
     A value is taken from, in this order: ``--set``, the other options, the configuration file, the preset, and with
@@ -63,74 +55,75 @@ def prepare(request: Request, observer: Observer) -> Setup:
         RunDirectory(request.out).stored({}, resume=False)
     device = choose_device(request.device)
     earlier = None if request.supernet is None else RunDirectory.existing(request.supernet)
-    said, inherited = _values(request), {} if earlier is None else _inherited(earlier)
-    values = merge(inherited, said)
-    source, preset = values.get("source"), values.get("preset")
-    if not isinstance(source, str):
-        raise ConfigError("say what to train on: --data digits, a folder, a Parquet file, cifar10 or subimagenet64")
-    chosen = {} if preset is None else read_preset(preset)
-    dataset = load_dataset(source, _options(values.get("data", {})))
-    for note in dataset.notes:
-        observer.say(f"note: {note}")
-    if preset is None:
-        preset = choose_preset(dataset.image_size, device.type)
-        chosen = read_preset(preset)
-    below = merge(inherited, chosen) if "preset" in said else merge(chosen, inherited)
-    values = merge(below, said)
-    config = _search_config(values)
-    config = config.model_copy(update={"threads": config.threads or torch.get_num_threads()})
+    inherited = {} if earlier is None else _inherited(earlier)
+    said = Said(values=merge({key: inherited[key] for key in ("source",) if key in inherited}, request.said.values))
+    dataset, data, preset = None, None, request.preset or inherited.get("preset")
+    named = request.preset is not None
+    if said.source is not None:
+        dataset, data, preset = loaded(said, device.type, preset=preset, below=inherited)
+        for note in dataset.notes:
+            observer.say(f"note: {note}")
+    chosen = read_preset(preset or FALLBACK)
+    if named and inherited.get("proposer", {}).get("kind") in chosen.get("proposers", {}):
+        del inherited["proposer"]
+    below = merge(inherited, chosen) if named else merge(chosen, inherited)
+    config = search_config(said.values, below)
+    config = config.replace(threads=config.threads or torch.get_num_threads())
     torch.set_num_threads(config.threads or 1)
-    space = _space(values, dataset, earlier)
+    space = _space(said, below, dataset, earlier)
+    let_workers_import(space)
+    costs = make_costs(space, request.costs)
+    config = config.replace(budget=config.budget.counted(costs))
     run = RunDirectory(request.out or _default_out(request, dataset, space))
-    setup = Setup(config=config, space=space, dataset=dataset, run=run, device=device, observer=observer)
+    context = Context(
+        space=space,
+        dataset=dataset,
+        run=run,
+        device=device,
+        seed=config.seed,
+        save_every=config.save_every,
+        data=config.data if data is None else data,
+        costs=costs,
+        bounds=config.budget.bounds(costs),
+        observer=observer,
+        executor=make_executor(request.executor, request.workers or 1, request.ray),
+        earlier=earlier,
+        retraining=config.retraining,
+    )
     content = {
         "command": "search",
-        "source": source,
-        "preset": preset,
+        "source": said.source,
+        "preset": preset or FALLBACK,
         "space": describe(space),
+        "costs": list(request.costs),
         "asked": {
-            "search": config.model_dump(mode="json"),
+            "search": config.flattened(),
             "time_budget": request.time_budget and parse_duration(request.time_budget, "--time-budget"),
             "device": device.type,
             "supernet": request.supernet and str(request.supernet.resolve()),
         },
-        "identity": setup.identity(),
-        "preprocessing": dataset.preprocessing.to_dict(),
+        "identity": context.identity(),
+        "preprocessing": None if dataset is None else dataset.preprocessing.to_dict(),
     }
     stored = run.stored(content, resume=request.resume)
-    _check(setup, earlier)
-    _announce(setup, preset)
-    setup = _scheduled(setup, request) if stored is None else _resumed(setup, stored)
-    RunDirectory.open(run.path, {**content, "search": setup.config.model_dump(mode="json")}, resume=request.resume)
-    return setup
+    search = SearchRun(config=config, context=context)
+    search.check()
+    for line in search.announce():
+        observer.say(line)
+    search = _scheduled(search, request) if stored is None else _resumed(search, stored)
+    RunDirectory.open(run.path, {**content, "search": search.config.flattened()}, resume=request.resume)
+    return search
 
 
-def _values(request: Request) -> dict[str, Any]:
-    """Merge configuration file, options and assignments."""
-    values: dict[str, Any] = {} if request.config is None else read_config(request.config)
-    # People write `data: digits` where they mean the source.
-    if isinstance(values.get("data"), str):
-        values = {"source": values.pop("data"), **values}
-    budget: dict[str, Any] = {}
-    if request.max_madds is not None:
-        budget["max_madds"] = parse_count(request.max_madds, "--max-madds")
-    if request.max_params is not None:
-        budget["max_params"] = parse_count(request.max_params, "--max-params")
-    options: dict[str, Any] = {"budget": budget} if budget else {}
-    if request.data is not None:
-        options["source"] = request.data
-    if request.space is not None:
-        options["space"] = {"name": request.space}
-    if request.preset is not None:
-        options["preset"] = request.preset
-    if request.seed is not None:
-        options["seed"] = request.seed
-    if request.max_bad_images is not None:
-        options["data"] = {"max_bad_images": request.max_bad_images}
-    values = merge(values, options)
-    for text in request.assignments:
-        values = merge(values, assignment(text))
-    return values
+def make_costs(space: Space, own: tuple[str, ...]) -> CostFunctions:
+    """Return all costs of the table, and those of the user's own files, as functions of a space.
+
+    Raises:
+        ConfigError: when a file holds no cost, or the cost cannot be made.
+    """
+    members = members_of("cost")
+    made = (make_own(name, find_class("cost", name), {"space": space}, (), members) for name in (*TABLE["cost"], *own))
+    return CostFunctions(space, tuple(made))
 
 
 def _inherited(earlier: RunDirectory) -> dict[str, Any]:
@@ -141,104 +134,45 @@ def _inherited(earlier: RunDirectory) -> dict[str, Any]:
     return {**search, "source": stored["source"], "preset": stored["preset"]}
 
 
-def _default_out(request: Request, dataset: Dataset, space: Space) -> Path:
-    name = f"{dataset.name}-{space.name}"
+def _default_out(request: Request, dataset: Dataset | None, space: Space) -> Path:
+    name = f"{'table' if dataset is None else dataset.name}-{space.name}"
     if request.supernet is not None:
-        name += f"-{request.max_madds or request.max_params or 'again'}"
+        bounds = request.said.values.get("budget", {})
+        told = next((str(value) for key, value in bounds.items() if key.startswith("max_")), "again")
+        name += f"-{told}"
     return Path("runs") / name
 
 
-def _options(values: Any) -> DataOptions:
-    config = _search_section("data", values)
-    return DataOptions(**config)
-
-
-def _search_section(name: str, values: Any) -> dict[str, Any]:
-    """Check one section by itself, with the one-line errors of the whole configuration."""
-    minimal = {"epochs": 1}
-    made = SearchConfig.make({"supernet": {"recipe": minimal}, "retraining": {"recipe": minimal}, name: values})
-    section: dict[str, Any] = getattr(made, name).model_dump()
-    return section
-
-
-def _space(values: dict[str, Any], dataset: Dataset, earlier: RunDirectory | None) -> Space:
+def _space(said: Said, below: Mapping[str, Any], dataset: Dataset | None, earlier: RunDirectory | None) -> Space:
     """Make the space; with the supernet of an earlier run and no arguments, the one it was trained for."""
-    chosen = values.get("space", {})
-    chosen = {"name": chosen} if isinstance(chosen, str) else chosen
-    presets = values.get("spaces", {})
-    if not isinstance(chosen, dict) or set(chosen) - {"name", "arguments"} or not isinstance(presets, dict):
-        raise ConfigError("configuration value space: give a name, and arguments for it")
-    name, given = str(chosen.get("name", "topology")), chosen.get("arguments") or {}
+    name, given = said.space
     if earlier is not None and not given:
         # A class in a file of the user's is imported by its name first.
-        named = space_class(name) if "name" in chosen else None
+        wanted = None if name is None else find_class("space", name)
         trained = rebuild(earlier.config["space"])
-        if named in (None, type(trained)):
+        if wanted in (None, type(trained)):
             return trained
-    return fitted_space(name, given, presets, dataset)
+    default = "topology" if dataset is not None else None
+    chosen = name or default
+    if chosen is None:
+        raise ConfigError(f"{NO_DATA}; to search a table of truth, name the space: --space nasbench201")
+    spaces = below.get("spaces", {}) if dataset is not None else {}
+    return fitted_space(chosen, given, merge(spaces, said.spaces), dataset)
 
 
-def _search_config(values: dict[str, Any]) -> SearchConfig:
-    return SearchConfig.make({key: value for key, value in values.items() if key not in _OUTSIDE})
+def _resumed(search: SearchRun, stored: dict[str, Any]) -> SearchRun:
+    """Return the run with the schedule of the one to go on with."""
+    search.context.observer.say(f"going on with {search.context.run.path}")
+    values = {key: value for key, value in stored["search"].items() if key not in OUTSIDE}
+    return SearchRun(config=SearchConfig.flat(values, find), context=search.context)
 
 
-def _check(setup: Setup, earlier: RunDirectory | None) -> None:
-    """Find what would stop the run only later: bounds, budgets, teachers, the supernet of the earlier run.
-
-    Raises:
-        TrueshotError: naming it.
-    """
-    config, space = setup.config, setup.space
-    if earlier is not None:
-        borrowed_snapshots(setup, earlier)
-    setup.bounds.check(space)
-    make_proposer(setup)
-    if not budgets_of(space, config.budget, config.evolution.objective):
-        raise BudgetError(
-            f"none of the shares budget.fractions = {list(config.budget.fractions)} allows even the cheapest"
-            f" architecture of {space.name}: choose larger ones"
-        )
-    teachers = [config.retraining.distillation, None if earlier is not None else config.supernet.distillation]
-    for teacher in teachers:
-        load_teacher(setup, teacher)
-
-
-def _resumed(setup: Setup, stored: dict[str, Any]) -> Setup:
-    """Return the setup with the schedule of the run to go on with."""
-    setup.observer.say(f"going on with {setup.run.path}")
-    return dataclasses.replace(setup, config=SearchConfig.make(stored["search"]))
-
-
-def _scheduled(setup: Setup, request: Request) -> Setup:
-    """Return the setup with the schedule that fits the time budget, and print the forecast."""
-    rates = measure_rates(setup, train=request.supernet is None)
-    config = setup.config
+def _scheduled(search: SearchRun, request: Request) -> SearchRun:
+    """Return the run with the schedule that fits the time budget, and print the forecast."""
+    say = search.context.observer.say
     if request.time_budget is not None:
-        config = scale_to(config, rates, parse_duration(request.time_budget, "--time-budget"))
-        setup.observer.say(
-            f"schedule scaled to the time budget: supernet {config.supernet.recipe.epochs} epochs,"
-            f" {config.weight_sampling.samples} weight samples, {config.evolution.evaluations} architectures,"
-            f" retraining {config.retraining.recipe.epochs} epochs"
-        )
-    setup.observer.say(str(forecast(config, rates)))
-    return dataclasses.replace(setup, config=config)
-
-
-def _announce(setup: Setup, preset: str) -> None:
-    """Say in a few lines what is about to happen."""
-    config, space, dataset = setup.config, setup.space, setup.dataset
-    low, high = cost_range(space, "madds")
-    sampler = make_sampler(space, config.supernet.sampler, config.budget)
-    observer = setup.observer
-    observer.say(
-        f"data: {dataset.name}, {len(dataset.train)} training, {len(dataset.validation)} validation and"
-        f" {dataset.test_size} test images of {dataset.image_size} pixels, {len(dataset.classes)} classes"
-    )
-    observer.say(
-        f"space: {space.name}, {space.architectures:.3g} architectures of {format_count(low)} to {format_count(high)}"
-        f" MAdds; bounds: {setup.bounds}"
-    )
-    observer.say(
-        f"run: {setup.run.path}; preset {preset}; {config.evolution.evaluations} architectures to score (the paper"
-        f" scores 990); training samples {describe_sampler(sampler)}; fingerprint {fingerprint(setup.identity())[:8]}"
-    )
+        search = search.scaled(parse_duration(request.time_budget, "--time-budget"))
+        search = replace(search, context=search.context.replace(retraining=search.config.retraining))
+        say("the schedule is scaled to the time budget")
+    say(str(search.forecast()))
+    return search

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add ``sample``."""
-    app.command("sample")(sample)
+    app.command(name)(sample)
 
 
 def sample(

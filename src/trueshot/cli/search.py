@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trueshot.cli.options import Device, MaxBadImages, Resume, Seed
+from trueshot.cli.flags import Option, options_of, with_options
+from trueshot.cli.options import Device, Executor, Ray, Resume
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from trueshot.core.observe import Observer
-    from trueshot.core.run import RunDirectory
-    from trueshot.strategies.setup import Setup
+    from trueshot.core.results import Result
+    from trueshot.strategies.run import SearchRun
 
 
-def register(app: typer.Typer) -> None:
-    """Add ``search``."""
-    app.command("search")(search)
+def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
+    """Add ``search``, with the options of all strategies that have a name and of the one that is asked for."""
+    from trueshot.cli.names import TABLE, find
+    from trueshot.strategies.config import SearchConfig
+
+    given = _given(arguments, "--strategy")
+    strategies = [*TABLE["strategy"], *(kind for kind in given if kind not in TABLE["strategy"])]
+    options = options_of(SearchConfig, *(find("strategy", kind).config for kind in strategies))
+    costs = [*TABLE["cost"], *(_cost_name(path) for path in _given(arguments, "--cost"))]
+    app.command(name)(with_options(search, [*options, *map(_bound, costs)]))
 
 
 def search(
@@ -34,12 +43,12 @@ def search(
         ),
     ] = None,
     space: Annotated[
-        str | None, typer.Option(metavar="S", help="topology, chain, or your own path/file.py:Class.")
+        str | None, typer.Option(metavar="S", help="topology, chain, nasbench201, or your own path/file.py:Class.")
     ] = None,
-    max_madds: Annotated[
-        str | None, typer.Option(metavar="X", help="Most multiply-adds of one image, such as 60M.")
+    cost: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE.py:Class", help="A cost of your own, which --max-NAME and proposers then know."),
     ] = None,
-    max_params: Annotated[str | None, typer.Option(metavar="X", help="Most parameters, such as 2M.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/DATA-SPACE without it.")] = None,
     resume: Resume = False,
     supernet: Annotated[
@@ -47,95 +56,130 @@ def search(
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Preset; chosen by image size and device without it.")] = None,
     device: Device = None,
-    seed: Seed = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Architectures that oracle train trains at the same time; one without it.")
+    ] = None,
+    executor: Executor = "local",
+    ray: Ray = None,
     time_budget: Annotated[
         str | None, typer.Option(metavar="T", help="Scale the schedule to fit, such as 30m or 2h.")
     ] = None,
-    max_bad_images: MaxBadImages = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One value, such as supernet.recipe.epochs=20."),
     ] = None,
     json: Json = False,
+    said: Any = None,
 ) -> None:
     """Search an architecture for your images under a cost budget, and train what was found."""
+    from trueshot.cli.early import check_values
+    from trueshot.cli.values import Said, check_early
+
+    options = dict(said)
+    options |= {"source": data} if data is not None else {}
+    options |= {"space": {"name": space}} if space is not None else {}
+    asked = Said.of(config, options, tuple(set_ or ()))
+    check_early(asked.space)
+    preset = preset or asked.preset
+    check_values(asked, preset)
+
     from trueshot.cli.progress import make_progress
     from trueshot.cli.request import Request, prepare
     from trueshot.core.observe import Observers
-    from trueshot.core.run import RunDirectory
     from trueshot.training.tracking import TensorBoard
 
     request = Request(
-        config=config,
-        data=data,
-        space=space,
-        max_madds=max_madds,
-        max_params=max_params,
+        said=asked,
         out=out,
         resume=resume,
         supernet=supernet,
         preset=preset,
         device=device,
-        seed=seed,
         time_budget=time_budget,
-        max_bad_images=max_bad_images,
-        assignments=tuple(set_ or ()),
+        costs=tuple(cost or ()),
+        workers=workers,
+        executor=executor,
+        ray=ray,
     )
     with make_progress() as progress:
-        setup = prepare(request, progress)
-        setup = _observed(setup, Observers([progress, TensorBoard(setup.run.path / "log")]))
-        source = None if supernet is None else RunDirectory.existing(supernet)
+        prepared = prepare(request, progress)
+        observer = Observers([progress, TensorBoard(prepared.context.run.path / "log")])
         try:
-            result = _run(setup, source, progress)
+            result = _run(prepared, observer, progress)
         except KeyboardInterrupt:
-            progress.say(f"to go on with {setup.run.path}, repeat the command with --resume")
+            progress.say(f"to go on with {prepared.context.run.path}, repeat the command with --resume")
             raise
     emit(
-        {"run": str(setup.run.path), **_without_version(result)},
+        {"run": str(prepared.context.run.path), **_flat(result)},
         as_json=json,
-        human=lambda c: _tell(c, setup.run, result),
+        human=lambda console: _tell(console, prepared, _flat(result)),
     )
 
 
-def _observed(setup: Setup, observer: Observer) -> Setup:
+def _given(arguments: Sequence[str], name: str) -> list[str]:
+    """Return the values that an option has in a command line."""
+    after = [arguments[place + 1] for place, word in enumerate(arguments[:-1]) if word == name]
+    return after + [word.partition("=")[2] for word in arguments if word.startswith(f"{name}=")]
+
+
+def _cost_name(path: str) -> str:
+    from trueshot.cli.names import find_class
+
+    return str(getattr(find_class("cost", path), "name", ""))
+
+
+def _bound(name: str) -> Option:
+    told = {"madds": "multiply-adds of one image, such as 60M", "params": "parameters, such as 2M"}
+    return Option(f"--max-{name}", f"budget.max_{name}", f"Most {told.get(name, f'{name} of an architecture')}.")
+
+
+def _flat(result: Result) -> dict[str, Any]:
+    """Return the head of a result, the networks and their comparison."""
+    from trueshot.core.results import Networks
+
+    (networks, comparison) = ([], None)
+    for section in result.of_kind(Networks):
+        networks, comparison = [record.to_json() for record in section.records], section.comparison
+    return {**result.head, "networks": networks, "comparison": comparison}
+
+
+def _run(prepared: SearchRun, observer: Observer, progress: Observer) -> Result:
+    """Search, export the winners, write the report."""
     import dataclasses
 
-    return dataclasses.replace(setup, observer=observer)
-
-
-def _run(setup: Setup, source: RunDirectory | None, progress: Observer) -> dict[str, Any]:
-    """Search, export the winners, write the report."""
     from trueshot.cli.deliver import export_winners
+    from trueshot.core.results import Networks
     from trueshot.reporting.report import write_report
-    from trueshot.strategies.one_shot import search as run_search
 
-    result = run_search(setup, supernet_from=source)
-    for name, difference in export_winners(setup.run, "onnx", setup.dataset.test).items():
-        progress.say(f"{name}: model.onnx checked against PyTorch, greatest difference {difference:.1e}")
-    progress.say(f"report: {write_report(setup.run)}")
+    context = prepared.context.replace(observer=observer)
+    result = dataclasses.replace(prepared, context=context).run()
+    if result.of_kind(Networks):
+        for name, difference in export_winners(context.run, "onnx", context.images.test).items():
+            progress.say(f"{name}: model.onnx checked against PyTorch, greatest difference {difference:.1e}")
+    progress.say(f"report: {write_report(context.run)}")
     return result
 
 
-def _without_version(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key != "version"}
-
-
-def _tell(console: Console, run: RunDirectory, result: dict[str, Any]) -> None:
+def _tell(console: Console, prepared: SearchRun, result: dict[str, Any]) -> None:
     from rich.table import Table
 
     from trueshot.core.records import NetworkRecord
-    from trueshot.core.units import format_count, format_duration
+    from trueshot.core.units import format_duration
 
-    table = Table("network", "budget", "MAdds", "params", "score", "test top-1")
-    for record in map(NetworkRecord.from_json, result["networks"]):
+    costs = prepared.context.costs
+    networks = [NetworkRecord.from_json(record) for record in result["networks"]]
+    table = Table("network" if networks else "architecture", "budget", *costs.names, "score", "test top-1")
+    for record in networks:
         table.add_row(
             record.name,
-            "" if record.budget is None else format_count(record.budget),
-            format_count(record.madds),
-            format_count(record.params),
+            "" if record.budget is None else costs.format(result["cost"], record.budget),
+            *(costs.format(name, record.costs[name]) if name in record.costs else "" for name in costs.names),
             "" if record.score is None else f"{record.score:.4f}",
             "" if record.test is None else f"{100 * record.test.top1:.2f} %",
         )
+    for found in [] if networks else result["found"][:10]:
+        told = (costs.format(name, found["costs"][name]) for name in costs.names)
+        table.add_row(found["arch"], "", *told, f"{found['score']:.4f}", "")
     console.print(table)
     comparison = result["comparison"]
     if comparison is not None:
@@ -146,4 +190,4 @@ def _tell(console: Console, run: RunDirectory, result: dict[str, Any]) -> None:
             f"searched less random: {100 * comparison['difference']:+.2f} points ({interval};"
             f" n = {comparison['n'][0]} and {comparison['n'][1]} architectures)"
         )
-    console.print(f"took {format_duration(result['timings']['total'])}; report {run.report}")
+    console.print(f"took {format_duration(result['timings']['total'])}; report {prepared.context.run.report}")

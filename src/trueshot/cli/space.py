@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trueshot.cli.names import SPACES, make_space, space_class
+from trueshot.cli.names import TABLE, find_class, make_space
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -24,17 +25,23 @@ ImageSize = Annotated[int | None, typer.Option(help="Side of the square images i
 Classes = Annotated[int | None, typer.Option(help="Number of classes; the paper's by default.")]
 
 
-def register(app: typer.Typer) -> None:
+_DRAWN = 100
+"""Random architectures whose costs are told where those of all cannot be."""
+
+
+def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add ``space list`` and ``space show``."""
     group = typer.Typer(no_args_is_help=True, help="Search spaces: what can be built, and what it costs.")
     group.command("list")(list_spaces)
     group.command("show")(show)
-    app.add_typer(group, name="space")
+    app.add_typer(group, name=name)
 
 
 def list_spaces(json: Json = False) -> None:
     """List the spaces that have a name."""
-    spaces = [{"name": name, "summary": (space_class(name).__doc__ or "").split("\n")[0]} for name in SPACES]
+    spaces = [
+        {"name": name, "summary": (find_class("space", name).__doc__ or "").split("\n")[0]} for name in TABLE["space"]
+    ]
 
     def human(console: Console) -> None:
         from rich.table import Table
@@ -77,10 +84,20 @@ def show(
     emit(result, as_json=json, human=lambda console: _print(result, built, console))
 
 
+def counted(space: Space) -> str:
+    """Say how many architectures a space has."""
+    number = space.architectures
+    return "uncounted architectures" if number is None else f"{number:.3g} architectures"
+
+
 def describe(space: Space) -> dict[str, Any]:
     """Return what holds of the whole space; ``topologies`` only where connections can be absent."""
-    least, greatest = space.bounds("madds")
-    topologies = space.topologies
+    bounds, topologies = space.bounds("madds"), space.topologies
+    if bounds is None:
+        # No sum over decisions: the least and the most of what was drawn, said as such.
+        drawn = space.cost(space.sample(_DRAWN, 0)).madds
+        bounds = int(drawn.min()), int(drawn.max())
+    least, greatest = bounds
     return {
         "space": space.name,
         "image_size": space.image_size,
@@ -91,18 +108,18 @@ def describe(space: Space) -> dict[str, Any]:
         **({} if topologies is None else {"topologies": topologies}),
         "madds_min": least,
         "madds_max": greatest,
+        "madds_drawn": None if space.bounds("madds") else _DRAWN,
     }
 
 
 def supernet_parts(space: Space) -> list[dict[str, Any]]:
     """Return name and parameters of each part of the single-path supernet, in the order of the skeleton."""
-    import torch
-
     from trueshot.sharing import Supernet, single_path
     from trueshot.spaces.counting import count_params
+    from trueshot.spaces.meta import on_meta
     from trueshot.spaces.skeletons import named_parts
 
-    with torch.device("meta"):
+    with on_meta():
         body = Supernet(space, single_path).body
     parts = [(name, count_params(module)) for name, module in named_parts(body)]
     short = [name.rpartition(".")[2] for name, _ in parts]
@@ -120,9 +137,10 @@ def _print(result: dict[str, Any], space: Space, console: Console) -> None:
     from trueshot.core.units import format_count
 
     console.print(f"[bold]{result['space']}[/bold] at {result['image_size']} pixels, {result['classes']} classes")
-    console.print(f"{result['decisions']} decisions, {result['architectures']:.3g} architectures", end="")
+    console.print(f"{result['decisions']} decisions, {counted(space)}", end="")
     console.print(f", {result['topologies']:,} topologies" if "topologies" in result else "")
-    console.print(f"MAdds from {format_count(result['madds_min'])} to {format_count(result['madds_max'])}")
+    drawn = f" ({result['madds_drawn']} drawn architectures)" if result["madds_drawn"] else ""
+    console.print(f"MAdds from {format_count(result['madds_min'])} to {format_count(result['madds_max'])}{drawn}")
     table = Table("position", "decision", "options", box=None)
     for position, decision in enumerate(space.decisions, start=1):
         table.add_row(str(position), decision.name, " ".join(decision.options))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trueshot.cli.names import STUDIES, study_module
+from trueshot.cli.names import TABLE, find_module
 from trueshot.cli.options import Device
 from trueshot.cli.output import Json, emit
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 _LIST, _SUMMARY = "list", "summary"
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add ``study``."""
-    app.command("study")(study)
+    app.command(name)(study)
 
 
 def study(
@@ -53,17 +54,17 @@ def study(
 ) -> None:
     """Reproduce a table or figure of a paper: its figures beside ours. A repeated command goes on where it stopped."""
     if name == _LIST:
-        titles = {known: str(study_module(known).TITLE) for known in STUDIES}
+        titles = {known: str(find_module(known).TITLE) for known in TABLE["study"]}
         studies = [{"name": known, "title": title} for known, title in titles.items()]
         emit({"studies": studies}, as_json=json, human=lambda console: _show_list(console, titles))
         return
     from trueshot.reporting.studies import write_studies
 
     if name == _SUMMARY:
-        page = write_studies(results)
+        page = write_studies(results, TABLE["study"])
         emit({"path": str(page)}, as_json=json, human=lambda console: console.print(f"written to {page}"))
         return
-    module = study_module(name)
+    module = find_module(name)
     from trueshot.cli.progress import make_progress
     from trueshot.core.errors import RunError
     from trueshot.strategies.setup import choose_device
@@ -79,7 +80,7 @@ def study(
         result = module.run(chosen, out=folder, device=where, observer=progress, seed=seed, data=data)
     path = result.save(results)
     try:
-        beside = f"and to {write_studies(results)} beside the others"
+        beside = f"and to {write_studies(results, TABLE['study'])} beside the others"
     except RunError as error:
         # What was measured is safe; another file in the folder must not make it look lost.
         beside = "but not to the page of all results"

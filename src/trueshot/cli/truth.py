@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trueshot.cli.names import make_space, shared_file, space_class
-from trueshot.cli.options import Device, MaxBadImages
+from trueshot.cli.flags import options_of, with_options
+from trueshot.cli.names import find_class, make_space
+from trueshot.cli.options import Device, Executor, Ray
 from trueshot.cli.output import Json, emit
+from trueshot.core.tables import shared_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,13 +25,15 @@ _SIZE_SPACE = r"(8|16|24|32|40|48|56|64)(:(8|16|24|32|40|48|56|64)){4}"
 """An architecture of the size benchmark: the widths of its five stages."""
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add ``truth build``, ``truth import`` and ``truth show``."""
+    from trueshot.strategies.truth_config import TruthConfig
+
     group = typer.Typer(no_args_is_help=True, help="Ground truth: make, import and judge a table of it.")
-    group.command("build")(build)
+    group.command("build")(with_options(build, options_of(TruthConfig)))
     group.command("import")(import_)
     group.command("show")(show)
-    app.add_typer(group, name="truth")
+    app.add_typer(group, name=name)
 
 
 def build(
@@ -55,21 +60,14 @@ def build(
     archs: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Parquet or CSV with a column arch; drawn at random without it.")
     ] = None,
-    sampler: Annotated[
-        str | None,
-        typer.Option(metavar="KIND", help="uniform (default), matched, fair, deisomorphic or lazy-deisomorphic."),
-    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of each training; the preset's without it.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Trainings at the same time; as many as cores, one on a GPU.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of PyTorch in each worker; one without it.")] = None,
+    executor: Executor = "local",
+    ray: Ray = None,
     preset: Annotated[str | None, typer.Option(help="Preset; chosen by image size and device without it.")] = None,
     device: Device = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the choice of architectures, and first seed of the trainings.")
-    ] = None,
-    max_bad_images: MaxBadImages = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up a build in --out that had other architectures or seeds.")
     ] = False,
@@ -78,41 +76,44 @@ def build(
         typer.Option("--set", metavar="KEY=VALUE", help="One value, such as retraining.recipe.lr=0.1."),
     ] = None,
     json: Json = False,
+    said: Any = None,
 ) -> None:
     """Train architectures one by one and keep what they reach. A repeated command goes on where it stopped."""
+    from trueshot.cli.early import truth_config
+    from trueshot.cli.values import Said, check_early
+
+    asked = Said.of(None, {**said, "source": data, "space": {"name": space}}, tuple(set_ or ()))
+    check_early(asked.space)
+    truth_config(asked, preset, epochs)
+
     from trueshot.cli.progress import make_progress
     from trueshot.cli.truth_request import TABLE, TruthRequest, prepare
-    from trueshot.strategies.truth import build_truth
 
     request = TruthRequest(
-        space=space,
-        data=data,
+        said=asked,
         table=out if _is_file(out) else out / TABLE,
         work=out.with_suffix(".work") if _is_file(out) else out,
         n=n,
         seeds=seeds,
         archs=archs,
-        sampler=sampler,
         epochs=epochs,
         workers=workers,
-        threads=threads,
+        executor=executor,
+        ray=ray,
         preset=preset,
         device=device,
-        seed=seed,
-        max_bad_images=max_bad_images,
         resume=resume,
-        assignments=tuple(set_ or ()),
     )
     with make_progress() as progress:
-        setup, trainings, count = prepare(request, progress)
+        setup, trainings = prepare(request, progress)
         try:
-            table = build_truth(setup, trainings, workers=count, observer=progress)
+            table = setup.build(trainings, observer=progress)
         except KeyboardInterrupt:
             progress.say("to go on, repeat the command")
             raise
         table.write(request.table)
     more = {"work": str(request.work), "trainings": len(trainings)}
-    _report(table, request.table, None, setup.space, as_json=json, more=more)
+    _report(table, request.table, None, setup.context.space, as_json=json, more=more)
 
 
 def import_(
@@ -187,7 +188,7 @@ def _space_of(name: str, table: Path) -> Space:
     description = space_beside(table)
     if description is None:
         return make_space(name, {})
-    found, built = space_class(name), rebuild(description)
+    found, built = find_class("space", name), rebuild(description)
     if type(built) is not found:
         raise ConfigError(f"--space {name}: the table was built of {built.name}: give that, or leave it out")
     return built

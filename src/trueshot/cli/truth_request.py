@@ -9,114 +9,115 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from trueshot.cli.fitting import cores, fitted_space, given_arguments, let_workers_import
+from trueshot.cli.early import truth_config
+from trueshot.cli.values import Said, fitted_space, let_workers_import, loaded
 from trueshot.core.errors import ConfigError, DataError, RunError
+from trueshot.core.executor import cores, make_executor
 from trueshot.core.files import write_json
+from trueshot.core.fingerprint import fingerprint
 from trueshot.core.observe import Observer
 from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
 from trueshot.core.tables import read_table
 from trueshot.core.units import format_duration
-from trueshot.evaluation.fingerprint import fingerprint
 from trueshot.evaluation.truth import rows_of
 from trueshot.spaces import Space
 from trueshot.spaces.description import describe
-from trueshot.strategies.config import BudgetConfig
-from trueshot.strategies.presets import assignment, choose_preset, merge, read_preset
-from trueshot.strategies.setup import choose_device, environment, load_dataset
-from trueshot.strategies.truth import forecast_seconds
-from trueshot.strategies.truth_setup import (
-    Training,
-    TruthConfig,
-    TruthSetup,
-    choose_architectures,
-    share_decoders,
-    with_epochs,
-)
-from trueshot.strategies.weights import make_sampler
+from trueshot.strategies.presets import merge, read_preset
+from trueshot.strategies.setup import Context, choose_device, environment
+from trueshot.strategies.truth import Training, TruthBuild, choose_architectures, share_decoders
 
 TABLE = "truth.parquet"
 """The table in the directory of a build."""
 
 _DEFAULT_N = 50
-_MINIMAL = {"recipe": {"epochs": 1}}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TruthRequest:
-    """The options of ``trueshot truth build`` as given; ``None`` where nothing was said.
+    """The options of ``trueshot truth build`` that are no values of its configuration.
 
     Attributes:
+        said: values, the source of the images and the space among them.
         table: where the table is written.
         work: directory that holds the trainings.
     """
 
-    space: str
-    data: str
+    said: Said
     table: Path
     work: Path
     n: int | None
     seeds: int
     archs: Path | None
-    sampler: str | None
     epochs: int | None
     workers: int | None
-    threads: int | None
+    executor: str
+    ray: str | None
     preset: str | None
     device: str | None
-    seed: int | None
-    max_bad_images: int | None
     resume: bool
-    assignments: tuple[str, ...] = ()
 
 
-def prepare(request: TruthRequest, observer: Observer) -> tuple[TruthSetup, list[Training], int]:
+def prepare(request: TruthRequest, observer: Observer) -> tuple[TruthBuild, list[Training]]:
     """Load the data, settle the configuration, choose the architectures, open the directory, print the forecast.
 
     A value is taken from, in this order: ``--set``, the other options, the preset. Whatever is wrong is said before
     anything is written.
 
     Returns:
-        The build, its trainings (all architectures under the first seed, then under the next) and the workers.
+        The build, and its trainings (all architectures under the first seed, then under the next).
     """
-    run = RunDirectory(request.work)
+    run, said = RunDirectory(request.work), request.said
     if request.table.exists() and not run.config_path.exists():
         raise RunError(f"{request.table} exists and trueshot did not build it: choose another --out")
     device = choose_device(request.device)
-    said = _said(request)
-    space_values = said.pop("space", {})
-    workers = request.workers or (1 if device.type == "cuda" else cores())
-    # Checked before images are read, which can take long.
-    options = TruthConfig.make({"data": said.get("data", {}), "retraining": _MINIMAL}).data
-    dataset = share_decoders(load_dataset(request.data, options), workers)
+    workers = request.workers or (1 if device.type == "cuda" and request.executor == "local" else None)
+    dataset, data, preset = loaded(said, device.type, preset=request.preset)
+    dataset = share_decoders(dataset, workers or cores())
     for note in dataset.notes:
         observer.say(f"note: {note}")
-    preset = request.preset or choose_preset(dataset.image_size, device.type)
-    config = _config(read_preset(preset), said, request)
-    presets = read_preset(preset).get("spaces", {})
-    space = fitted_space(request.space, given_arguments(space_values), presets, dataset).final()
+    config = truth_config(said, preset, request.epochs).replace(data=data)
+    name, given = said.space
+    space = fitted_space(name or "", given, merge(read_preset(preset).get("spaces", {}), said.spaces), dataset).final()
     let_workers_import(space)
-    setup = TruthSetup(config=config, space=space, dataset=dataset, run=run, device=device)
+    context = Context(
+        space=space,
+        dataset=dataset,
+        run=run,
+        device=device,
+        seed=config.seed,
+        save_every=config.save_every,
+        data=data,
+        observer=observer,
+        executor=make_executor(request.executor, workers, request.ray),
+    )
+    setup = TruthBuild(config=config, context=context)
     rows = _architectures(request, setup)
     texts = [space.format(row) for row in rows]
     trainings = [Training(text, config.seed + repeat) for repeat in range(request.seeds) for text in texts]
     _open(setup, request, preset, texts)
-    observer.say(
+    _announce(setup, trainings, texts, request.seeds, preset)
+    return setup, trainings
+
+
+def _announce(setup: TruthBuild, trainings: list[Training], texts: list[str], seeds: int, preset: str) -> None:
+    context, say = setup.context, setup.context.observer.say
+    dataset = context.images
+    say(
         f"data: {dataset.name}, {len(dataset.train)} training, {len(dataset.validation)} validation and"
         f" {dataset.test_size} test images of {dataset.image_size} pixels, {len(dataset.classes)} classes"
     )
     todo = [training for training in trainings if not setup.record(training).exists()]
-    observer.say(
-        f"truth: {len(texts)} architectures of {space.name}, {request.seeds} seeds, {setup.steps} steps each; preset"
+    say(
+        f"truth: {len(texts)} architectures of {context.space.name}, {seeds} seeds, {setup.steps} steps each; preset"
         f" {preset}; {len(trainings) - len(todo)} of {len(trainings)} trainings done before"
     )
     if todo:
-        expected = forecast_seconds(setup, todo, workers)
-        observer.say(
-            f"forecast: about {format_duration(expected)} for {len(todo)} trainings on {device.type};"
-            f" workers: {min(workers, len(todo))}, threads of each: {config.threads}"
+        workers = min(context.executor.workers or len(todo), len(todo))
+        say(
+            f"forecast: about {format_duration(setup.forecast_seconds(todo))} for {len(todo)} trainings on"
+            f" {context.device.type}; workers: {workers}, threads of each: {setup.config.threads}"
         )
-    return setup, trainings, workers
 
 
 def space_beside(table: Path) -> dict[str, Any] | None:
@@ -129,45 +130,14 @@ def space_beside(table: Path) -> dict[str, Any] | None:
     return None
 
 
-def _said(request: TruthRequest) -> dict[str, Any]:
-    """Merge options and assignments."""
-    values: dict[str, Any] = {}
-    if request.seed is not None:
-        values["seed"] = request.seed
-    if request.threads is not None:
-        values["threads"] = request.threads
-    if request.sampler is not None:
-        values["sampler"] = {"kind": request.sampler}
-    if request.max_bad_images is not None:
-        values["data"] = {"max_bad_images": request.max_bad_images}
-    for text in request.assignments:
-        values = merge(values, assignment(text))
-    return values
-
-
-def _config(preset: dict[str, Any], said: dict[str, Any], request: TruthRequest) -> TruthConfig:
-    chosen = preset["retraining"]
-    below = {
-        "data": preset.get("data", {}),
-        "sampler": {"kind": "uniform"},
-        "retraining": {key: chosen[key] for key in ("recipe", "augmentation") if key in chosen},
-    }
-    config = TruthConfig.make(merge(below, said))
-    if request.epochs is None:
-        return config
-    training = config.retraining
-    recipe = with_epochs(training.recipe, request.epochs)
-    return config.model_copy(update={"retraining": training.model_copy(update={"recipe": recipe})})
-
-
-def _architectures(request: TruthRequest, setup: TruthSetup) -> UInt8[np.ndarray, "n decisions"]:
+def _architectures(request: TruthRequest, setup: TruthBuild) -> UInt8[np.ndarray, "n decisions"]:
     """Return the architectures to train."""
-    config, space = setup.config, setup.space
+    config, space = setup.config, setup.context.space
     if request.archs is not None:
-        if request.sampler is not None:
+        if "sampler" in request.said.values:
             raise ConfigError("--archs says which architectures, and so does --sampler: give one of them")
         return _read(request.archs, space, request.n)
-    sampler = make_sampler(space, config.sampler, BudgetConfig())
+    sampler = config.sampler.build(setup.context)
     return choose_architectures(sampler, space, request.n or _DEFAULT_N, Streams(config.seed))
 
 
@@ -184,15 +154,16 @@ def _read(path: Path, space: Space, n: int | None) -> UInt8[np.ndarray, "n decis
         raise DataError(f"{path}: {error}") from error
 
 
-def _open(setup: TruthSetup, request: TruthRequest, preset: str, texts: list[str]) -> None:
+def _open(setup: TruthBuild, request: TruthRequest, preset: str, texts: list[str]) -> None:
     """Open the directory; a build of other settings is refused, one of other architectures needs ``--resume``."""
-    run, config = setup.run, setup.config
+    run, config = setup.context.run, setup.config
+    whole = config.whole()
     content = {
         "command": "truth build",
-        "source": request.data,
-        "space": describe(setup.space),
-        "training": config.model_dump(mode="json", include={"threads", "data", "retraining"}),
-        "device": setup.device.type,
+        "source": request.said.source,
+        "space": describe(setup.context.space),
+        "training": {key: whole[key] for key in ("threads", "data", "retraining")},
+        "device": setup.context.device.type,
         "settings": setup.settings,
     }
     chosen = {"n": len(texts), "seeds": request.seeds, "seed": config.seed, "architectures": fingerprint(texts)}
@@ -204,5 +175,5 @@ def _open(setup: TruthSetup, request: TruthRequest, preset: str, texts: list[str
             " these: add --resume to take up its trainings for them, or choose another --out"
         )
     if stored is None or stored.get("chosen") != chosen:
-        more = {"chosen": chosen, "preset": preset, "environment": environment(setup.device)}
+        more = {"chosen": chosen, "preset": preset, "environment": environment(setup.context.device)}
         write_json(run.config_path, {**content, **more})

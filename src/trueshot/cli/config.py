@@ -1,0 +1,99 @@
+"""``trueshot config``: presets, and what every value of a configuration means."""
+
+from __future__ import annotations
+
+import json as json_
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trueshot.cli.output import Json, emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trueshot.core.config import Config
+
+
+def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
+    """Add ``config list`` and ``config show``."""
+    group = typer.Typer(no_args_is_help=True, help="Presets: which there are, and what every value means.")
+    group.command("list")(list_presets)
+    group.command("show")(show)
+    app.add_typer(group, name=name)
+
+
+def list_presets(json: Json = False) -> None:
+    """List the presets, and what each is for."""
+    from trueshot.strategies.presets import preset_names, purpose
+
+    presets = [{"name": name, "purpose": purpose(name)} for name in preset_names()]
+
+    def human(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table("preset", "what it is for", box=None)
+        for preset in presets:
+            table.add_row(preset["name"], preset["purpose"])
+        console.print(table)
+
+    emit({"presets": presets}, as_json=json, human=human)
+
+
+def show(
+    preset: Annotated[str, typer.Argument(metavar="PRESET", help="One of `trueshot config list`.")],
+    strategy: Annotated[str, typer.Option(metavar="KIND", help="Whose values are shown too.")] = "one-shot",
+    json: Json = False,
+) -> None:
+    """Show every value that --set takes: its meaning, and what it is in a preset."""
+    values = [_told(value, preset) for value in _described(preset, strategy)]
+
+    def human(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table("value", preset, "what it means", box=None)
+        for value in values:
+            choices = f" (one of {', '.join(value['choices'])})" if value["choices"] else ""
+            table.add_row(value["key"], value["told"], value["meaning"] + choices)
+        console.print(table, markup=False)
+
+    emit({"preset": preset, "values": values}, as_json=json, human=human)
+
+
+def _described(preset: str, strategy: str) -> list[tuple[Any, Any]]:
+    """Return every value of a run under a preset with its description."""
+    from trueshot.cli.names import find
+    from trueshot.core.config import described
+    from trueshot.strategies.config import SearchConfig
+    from trueshot.strategies.presets import read_preset
+
+    content = read_preset(preset)
+    classes: list[type[Config]] = [SearchConfig, find("strategy", strategy).config]
+    if "ranking" in content:
+        from trueshot.strategies.rank_config import RankingConfig
+
+        classes = [RankingConfig]
+    return [(value, _of(content, value.key)) for cls in classes for value in described(cls) if value.key != "strategy"]
+
+
+def _of(content: Mapping[str, Any], key: str) -> Any:
+    value: Any = content
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _told(pair: tuple[Any, Any], preset: str) -> dict[str, Any]:
+    from trueshot.cli.names import TABLE
+
+    value, given = pair
+    here = value.default if given is None else given
+    missing = given is None and value.required
+    return {
+        "key": value.key,
+        "value": here,
+        "told": "must be given" if missing else here if isinstance(here, str) else json_.dumps(here),
+        "meaning": value.meaning,
+        "choices": [] if value.choice is None else list(TABLE[value.choice]),
+    }

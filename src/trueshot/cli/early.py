@@ -1,0 +1,54 @@
+"""Checks of a configuration that need neither images nor PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trueshot.cli.names import find
+from trueshot.cli.values import Said, over_preset
+from trueshot.core.errors import ConfigError
+from trueshot.strategies.config import STRATEGY, SearchConfig
+from trueshot.strategies.presets import read_preset
+from trueshot.strategies.truth_config import TruthConfig, TruthTraining
+
+FALLBACK = "small-cpu"
+"""The preset of a search without images, and the one by which values are checked before images are read."""
+
+
+def check_values(said: Said, preset: str | None) -> SearchConfig:
+    """Validate what the user said over a preset, before images are read.
+
+    Raises:
+        ConfigError: naming the first value that is wrong.
+    """
+    return search_config(said.values, read_preset(preset or FALLBACK))
+
+
+def search_config(said: Mapping[str, Any], below: Mapping[str, Any]) -> SearchConfig:
+    """Return the configuration of a search from what the user said and from what stands below it.
+
+    Raises:
+        ConfigError: naming the first value that is wrong.
+    """
+    kind = said.get("strategy", below.get("strategy", STRATEGY))
+    if not isinstance(kind, str):
+        raise ConfigError("configuration value strategy: give its name; its values stand beside those of the run")
+    fields = {*SearchConfig.model_fields, *find("strategy", kind).config.model_fields}
+    return SearchConfig.flat(over_preset(below, said, fields), find)
+
+
+def truth_config(said: Said, preset: str | None, epochs: int | None) -> TruthConfig:
+    """Return the configuration of a table of truth from what the user said over a preset.
+
+    Raises:
+        ConfigError: naming the first value that is wrong.
+    """
+    chosen = read_preset(preset or FALLBACK)
+    training = {key: value for key, value in chosen["retraining"].items() if key in TruthTraining.model_fields}
+    below = {"data": chosen.get("data", {}), "retraining": training}
+    config = TruthConfig.make(over_preset(below, said.values, set(TruthConfig.model_fields)), find)
+    if epochs is None:
+        return config
+    recipe = config.retraining.recipe.with_epochs(epochs)
+    return config.replace(retraining=config.retraining.replace(recipe=recipe))
