@@ -1,0 +1,32 @@
+"""Every room takes a part from a user's file, by the name ``FILE.py:NAME``, through a whole search of the digits."""
+
+import json
+
+import pytest
+from proof_runs import DIGITS, FAST, HERE, PARTS, SMALL, SPACE, TINY, invoke, sets
+
+OWN = {
+    "space": SMALL,
+    "sharing": ["--sharing", f"{PARTS}:Sharing", *SMALL],
+    "sampler": ["--sampler", f"{PARTS}:Sampler", *SMALL],
+    "evaluator": ["--strategy", "random", "--oracle", f"{PARTS}:Alike", *sets("proposer.evaluations=6")],
+    "proposer": [*TINY, "--proposer", f"{PARTS}:Listed"],
+    "predictor": [*TINY, "--proposer", "guided", *sets("proposer={first: 4, evaluations: 6}")],
+    "strategy": ["--strategy", f"{PARTS}:Pick", "--set", "evaluations=6"],
+    "cost": ["--cost", f"{SPACE}:Energy", "--max-energy", "6.5 mJ", *SMALL],
+}
+OWN["predictor"] += sets(f"proposer.predictor={HERE / 'my_predictor.py'}:Nearest")
+
+
+@pytest.mark.parametrize("room", OWN)
+def test_a_part_from_a_file_runs_to_the_report(room, tmp_path):
+    command = [*DIGITS, "--space", f"{SPACE}:Tower", "--out", tmp_path / "run", *FAST, *OWN[room], "--json"]
+    code, out, err = invoke(*command)
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["evaluated"] == 6
+    assert [network["role"] for network in result["networks"]] == ["winner", "random"]
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert result["networks"][0]["arch"] in report
+    given = next((word for word in reversed(OWN[room]) if ".py:" in word), f"{SPACE}:Tower").split("=")[-1]
+    assert given.split(":")[-1] in report
