@@ -26,7 +26,8 @@ from memory import MB, SETTLED, batch_for, map_code, start_of_peak, status, supe
 
 from trueshot.core.allocator import keep_freed_memory
 from trueshot.spaces import NasBench201, Space
-from trueshot.training.recipe import Recipe
+from trueshot.training.config import Recipe
+from trueshot.training.task import TRAIN
 
 CASES: dict[str, Any] = {
     "topology, 32 pixels": lambda: preset_space("small-cpu", "topology", 32),
@@ -48,7 +49,7 @@ def train(space: Space, steps: int, batch: int, *, keep: bool) -> dict[str, floa
             started, faults = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         if keep and index == SETTLED and not keep_freed_memory():
             raise SystemExit("the C library of this machine cannot be told to keep freed memory")
-        task.step(index, images, labels)
+        task.step(index, {TRAIN: (images, labels)})
     timed = steps - steps // 3
     return {
         "step_ms": 1e3 * (time.process_time() - started) / timed,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-import time
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -28,29 +31,32 @@ def headline(machine: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in machine.items())
 
 
+def _timer() -> ModuleType:
+    """Load the one timer by its file, for its package is not there in an environment without trueshot."""
+    path = Path(__file__).parents[1] / "src" / "trueshot" / "evaluation" / "timing.py"
+    spec = spec_from_file_location("timing", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules["timing"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+timing = _timer()
+
 Times = dict[str, tuple[float, float]]
 """Per call the least seconds on the wall and the least processor seconds of this process."""
 
 
 def take_turns(calls: Mapping[str, Callable[[], object]], repeats: int) -> Times:
-    """Run each call once off the clock and ``repeats`` times in turn, starting with another one each time.
+    """Run each call once off the clock and ``repeats`` times in turn; return the least times.
 
     What else runs on a machine only ever adds to a time, hence the least is kept. Processor time is disturbed less by
     others than time on the wall; on one thread of an idle machine the two are the same.
     """
-    names = list(calls)
-    wall: dict[str, list[float]] = {name: [] for name in names}
-    cpu: dict[str, list[float]] = {name: [] for name in names}
-    for call in calls.values():
-        call()
-    for repeat in range(repeats):
-        first = repeat % len(names)
-        for name in names[first:] + names[:first]:
-            on_cpu, start = time.process_time(), time.perf_counter()
-            calls[name]()
-            wall[name].append(time.perf_counter() - start)
-            cpu[name].append(time.process_time() - on_cpu)
-    return {name: (min(wall[name]), min(cpu[name])) for name in names}
+    least: Times = timing.take_turns(calls, repeats).least
+    return least
 
 
 def compared(rows: Sequence[Times], ours: str = "supernet") -> dict[str, Any]:

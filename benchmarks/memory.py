@@ -43,9 +43,12 @@ from trueshot.core.random import Streams
 from trueshot.sampling import Uniform
 from trueshot.sharing import Supernet, single_path
 from trueshot.spaces import Chain, Space
-from trueshot.training.recipe import Recipe, make_sgd
+from trueshot.training.classification import Loss
+from trueshot.training.config import Recipe
+from trueshot.training.optimizers import make_optimizer
 from trueshot.training.standalone import NetworkTask, build
-from trueshot.training.supernet import Loss, SupernetTask
+from trueshot.training.supernet import SupernetTask
+from trueshot.training.task import TRAIN
 
 MB = 1e6
 SETTLED = 5
@@ -95,7 +98,7 @@ def supernet_task(space: Space, recipe: Recipe) -> SupernetTask:
     streams = Streams(0)
     supernet = build(lambda: Supernet(space, single_path), streams, "cpu")
     assert isinstance(supernet, Supernet)
-    return SupernetTask(supernet, Uniform(space), make_sgd(supernet, recipe), None, Loss(), None, streams)
+    return SupernetTask(supernet, Uniform(space), make_optimizer(supernet, recipe), None, Loss(), None, streams)
 
 
 def batch_for(space: Space, size: int) -> tuple[Tensor, Tensor]:
@@ -106,7 +109,7 @@ def batch_for(space: Space, size: int) -> tuple[Tensor, Tensor]:
 def map_code(recipe: Recipe) -> None:
     """Train one step of a tiny network."""
     space = Chain(image_size=8, classes=2, stem_width=8, fixed_width=8, layers=((8, 1),), kernels=(3,), head_width=8)
-    supernet_task(space, recipe).step(0, *batch_for(space, 2))
+    supernet_task(space, recipe).step(0, {TRAIN: batch_for(space, 2)})
 
 
 def train_shared(space: Space, recipe: Recipe, steps: int) -> dict[str, int]:
@@ -118,7 +121,7 @@ def train_shared(space: Space, recipe: Recipe, steps: int) -> dict[str, int]:
     for index in range(steps):
         if index == SETTLED:
             keep_freed_memory()
-        task.step(index, images, labels)
+        task.step(index, {TRAIN: (images, labels)})
     peak = status("VmHWM") - before
     buffers = size(tensor for state in task.optimizer.state.values() for tensor in state.values() if tensor is not None)
     return {"peak": peak, "weights": weights(task.supernet), "buffers": buffers}
@@ -137,8 +140,9 @@ def train_alone(space: Space, recipe: Recipe, steps: int) -> dict[str, int]:
         if index == SETTLED:
             keep_freed_memory()
         network = space.network(arch).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = make_sgd(network, recipe)
-        NetworkTask(network, recipe, optimizer, None, Loss(), streams).step(index, images, labels)
+        optimizer = make_optimizer(network, recipe)
+        task = NetworkTask(network, recipe, optimizer, None, Loss(), streams)
+        task.step(index, {TRAIN: (images, labels)})
         optimizer.zero_grad(set_to_none=True)
         own = max(own, weights(network) + size(network.parameters()) * (recipe.momentum > 0))
     peak = status("VmHWM") - before

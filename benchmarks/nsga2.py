@@ -16,23 +16,36 @@ from pathlib import Path
 import numpy as np
 
 from trueshot.core.cache import EvaluationCache
-from trueshot.search.bounds import Bounds, cost_range
-from trueshot.search.evolve import described, run_search
+from trueshot.search.bounds import Bounds
+from trueshot.search.extremes import cost_range
 from trueshot.search.nsga2 import NSGA2
 from trueshot.spaces import Topology
+from trueshot.spaces.costs import standard_costs
+from trueshot.strategies.asking import Asking, described
+
+
+class Separable:
+    """A score that costs next to nothing: the sum of a random value for each gene and option."""
+
+    def __init__(self, space: Topology, seed: int) -> None:
+        self.weights = np.random.default_rng(seed).normal(size=(len(space.options), int(space.options.max())))
+        self.digest = f"separable {seed}"
+
+    def __call__(self, archs: np.ndarray) -> np.ndarray:
+        """Return the sums."""
+        return self.weights[np.arange(len(self.weights)), archs].sum(axis=1)
 
 
 def own_seconds(space: Topology, bounds: Bounds, seed: int) -> tuple[float, int]:
-    weights = np.random.default_rng(seed).normal(size=(len(space.options), int(space.options.max())))
-    genes = np.arange(len(space.options))
     with tempfile.TemporaryDirectory() as folder:
-        history = run_search(
+        asking = Asking(
             NSGA2(space, bounds=bounds, seed=seed),
-            lambda archs: weights[genes, archs].sum(axis=1),
             EvaluationCache(Path(folder) / "evaluations.parquet"),
-            "benchmark",
-            columns=described(space),
+            log=Path(folder) / "asked.jsonl",
+            describe=described(space),
+            batch=45,
         )
+        history = asking.run(Separable(space, seed))
     return history.own_seconds, len(history)
 
 
@@ -42,7 +55,7 @@ def main() -> None:
     parser.add_argument("--evaluation-seconds", type=float, nargs="+", default=[0.05, 0.5, 5.0])
     options = parser.parse_args()
     space = Topology()
-    least, _ = cost_range(space, "madds")
+    least, _ = cost_range(standard_costs(space), "madds")
     print(
         f"{options.repeats} seeds; {platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__},"
         f" pymoo {version('pymoo')}"
@@ -51,10 +64,10 @@ def main() -> None:
     print(f"{'bounds':<36}{'own s':>8}{'range':>16}{shares}   share of the search, goal < 2 %")
     for bounds in (
         Bounds(),
-        Bounds(max_madds=326_000_000),
-        Bounds(max_madds=60_000_000),
-        Bounds(min_madds=290_000_000, max_madds=300_000_000),
-        Bounds(max_madds=least),
+        Bounds.of(max_madds=326_000_000),
+        Bounds.of(max_madds=60_000_000),
+        Bounds.of(min_madds=290_000_000, max_madds=300_000_000),
+        Bounds.of(max_madds=least),
     ):
         runs = [own_seconds(space, bounds, seed) for seed in range(options.repeats)]
         times, evaluations = np.array([seconds for seconds, _ in runs]), runs[0][1]

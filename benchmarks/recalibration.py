@@ -21,6 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 from machine import describe, headline
+from trueshot.strategies.weights import (
+    borrowed_snapshots,
+    make_sampler,
+    make_supernet,
+    supernet_batches,
+    train_supernet,
+)
 
 from trueshot.cli.request import Request, prepare
 from trueshot.core.errors import TrueshotError
@@ -31,15 +38,8 @@ from trueshot.evaluation import OneShot, Recalibration
 from trueshot.evaluation.recalibration import Batch
 from trueshot.sharing import Supernet
 from trueshot.strategies.setup import Setup
-from trueshot.strategies.weights import (
-    borrowed_snapshots,
-    make_sampler,
-    make_supernet,
-    supernet_batches,
-    train_supernet,
-)
 from trueshot.training.data.batches import eval_batches
-from trueshot.training.sgld import load_snapshot
+from trueshot.training.snapshots import load_snapshot
 
 REFERENCE = "reset 20 x 128"
 

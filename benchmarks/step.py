@@ -33,9 +33,14 @@ from trueshot.sampling import Uniform
 from trueshot.sharing import Supernet, single_path
 from trueshot.spaces import NasBench201, Space
 from trueshot.spaces.canonical import cells
-from trueshot.training.recipe import Recipe, cosine, make_sgd
+from trueshot.training.classification import Loss
+from trueshot.training.config import Recipe
+from trueshot.training.optimizers import make_optimizer
+from trueshot.training.plan import Plan
+from trueshot.training.schedules import make_schedule
 from trueshot.training.standalone import NetworkTask, build
-from trueshot.training.supernet import Loss, SupernetTask
+from trueshot.training.supernet import SupernetTask
+from trueshot.training.task import TRAIN
 
 HOW_TO_NNI = """nni was not run. Make an environment for it and name its interpreter:
   python3.11 -m venv /tmp/nni
@@ -48,15 +53,15 @@ def compare(space: Space, options: argparse.Namespace) -> dict[str, Any]:
     recipe = Recipe(epochs=1000, batch_size=options.batch, lr=0.01, momentum=0.0)
     supernet = build(lambda: Supernet(space, single_path), streams, "cpu")
     assert isinstance(supernet, Supernet)
-    optimizer = make_sgd(supernet, recipe)
-    task = SupernetTask(supernet, Uniform(space), optimizer, cosine(optimizer, recipe, 100), Loss(), None, streams)
+    schedule = make_schedule(recipe, Plan(phase="step", steps=100 * recipe.epochs), 100)
+    optimizer = make_optimizer(supernet, recipe)
+    task = SupernetTask(supernet, Uniform(space), optimizer, schedule, Loss(), None, streams)
     images = torch.randn(options.batch, *space.input_shape).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, space.classes, (options.batch,))
 
     def alone(network: nn.Module) -> NetworkTask:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        own = make_sgd(network, recipe)
-        return NetworkTask(network, recipe, own, cosine(own, recipe, 100), Loss(), streams)
+        return NetworkTask(network, recipe, make_optimizer(network, recipe), schedule, Loss(), streams)
 
     rows = []
     for index in range(options.archs201 if isinstance(space, NasBench201) else options.archs):
@@ -66,8 +71,9 @@ def compare(space: Space, options: argparse.Namespace) -> dict[str, Any]:
             tasks["plain"] = alone(plain201.network([cells.OPERATIONS[gene] for gene in arch]))
         else:
             tasks["plain"] = alone(plain(supernet.network(arch)))
+        batches = {TRAIN: (images, labels)}
         rows.append(
-            take_turns({name: partial(one.step, index, images, labels) for name, one in tasks.items()}, options.repeats)
+            take_turns({name: partial(one.step, index, batches) for name, one in tasks.items()}, options.repeats)
         )
     return compared(rows)
 

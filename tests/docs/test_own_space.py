@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from trueshot.cli.names import space_class
+from trueshot.cli.names import find_class
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "own-space.md"
-SPACE, LOOK, TRAIN = re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(), flags=re.DOTALL)
+SPACE, LOOK, LEVELS, TRAIN = re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(), flags=re.DOTALL)
 
 
 @pytest.fixture
@@ -32,10 +32,11 @@ def test_the_space_takes_30_lines_at_most():
 
 def test_every_line_of_the_tutorial_runs(own, capsys):
     torch.manual_seed(0)
-    exec(LOOK, own)
-    exec(TRAIN, own)
+    for block in (LOOK, LEVELS, TRAIN):
+        exec(block, own)
     printed = capsys.readouterr().out
     assert "108 architectures" in printed
+    assert "64 channels, reduced by 4 (1, 64, 8, 8)" in printed
     assert np.mean(own["losses"][-5:]) < np.mean(own["losses"][:5])
     space, row = own["space"], own["row"]
     assert space.format(row) == "conv3-skip-conv5-skip-conv3"
@@ -54,7 +55,7 @@ def test_its_costs_are_right(own):
 
 
 def test_the_command_line_finds_it_as_a_module(own):
-    assert space_class("own_space:Tower") is own["Tower"]
+    assert find_class("space", "own_space:Tower") is own["Tower"]
 
 
 def test_the_command_line_finds_it_as_a_file(tmp_path):

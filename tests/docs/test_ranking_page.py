@@ -53,7 +53,7 @@ def test_ones_own_method_runs_as_printed_and_is_ranked(tmp_path, monkeypatch, ca
     truth = pd.DataFrame({"arch": table["arch"], "a_test_1": space.cost(archs).params})
     truth.to_csv("truth.csv", index=False)
     command = ["criteria", "--truth", "truth.csv", "--column", "a_test_1", "--scores", "scores.csv", "--json"]
-    found = CliRunner().invoke(build(), command)
+    found = CliRunner().invoke(build(command), command)
     assert found.exit_code == 0, found.output
     assert json.loads(found.stdout)["kendall_tau"] > 0.7
 
@@ -66,6 +66,7 @@ def test_every_option_and_key_that_is_printed_exists(page):
     assert commands
     for command in commands:
         verb = command.split()[1]
-        shown = CliRunner().invoke(build(), [verb, "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).stdout
+        asked = [verb, "--help"]
+        shown = CliRunner().invoke(build(asked), asked, env={"COLUMNS": "200", "TERM": "dumb"}).stdout
         for option in re.findall(r" (--[a-z-]+)", command):
             assert option in shown, (verb, option)
