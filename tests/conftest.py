@@ -1,4 +1,6 @@
-"""Shared set-up: the type and shape annotations of the package are checked while the tests run."""
+"""Shared set-up: annotations of shapes are checked while the tests run; plain types are the static checker's."""
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,7 +9,19 @@ from jaxtyping import install_import_hook
 
 # As for a static checker, an int is welcome where a float is asked for.
 typechecker = beartype(conf=BeartypeConf(is_pep484_tower=True))
-install_import_hook("trueshot", f"{__name__}.typechecker")
+SOURCES = Path(__file__).parents[1] / "src"
+# Its smallest methods are called a thousand times for each architecture that is scored.
+UNCHECKED = {"trueshot.sharing.supernet"}
+
+
+def with_shapes():
+    """Return the names of the modules that annotate shapes: a check makes a call some 20 microseconds longer."""
+    files = (path for path in sorted(SOURCES.rglob("*.py")) if "from jaxtyping import" in path.read_text())
+    names = {".".join(path.relative_to(SOURCES).with_suffix("").parts) for path in files}
+    return sorted(names - UNCHECKED)
+
+
+install_import_hook(with_shapes(), f"{__name__}.typechecker")
 torch.set_num_threads(1)
 
 
@@ -35,3 +49,9 @@ def _cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def no_onnx(monkeypatch):
+    """Leave out the export at the end of a search, which takes longer than the rest and has tests of its own."""
+    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})

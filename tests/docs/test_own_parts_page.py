@@ -10,6 +10,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "cli"))
 from cli_runs import invoke
 
+pytestmark = pytest.mark.usefixtures("no_onnx")
 PAGE = (Path(__file__).parents[2] / "docs" / "own-parts.md").read_text()
 (FILE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 *COMMANDS, WRONG = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]

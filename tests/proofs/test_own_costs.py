@@ -9,6 +9,7 @@ from proof_runs import DIGITS, FAST, PARTS, SPACE, TINY, invoke, sets
 
 from trueshot.core.modules import import_file
 
+pytestmark = pytest.mark.usefixtures("no_onnx")
 OWN = import_file(SPACE)
 TOWER = OWN.Tower(image_size=8, in_channels=1, classes=10)
 COMMAND = [*DIGITS, "--space", f"{SPACE}:Tower", "--cost", f"{SPACE}:Energy", *FAST, "--json"]

@@ -12,6 +12,7 @@ sys.path.extend([str(SPACES), str(HERE)])
 from trueshot.core.results import Result  # noqa: E402
 from trueshot.core.run import read_log  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("no_onnx")
 ARGUMENTS = {
     "topology": "{nodes: [1, 2], widths: [8, 12], kernels: [3], head_width: 16, stem_stride: 1}",
     "chain": "{layers: [[8, 1], [8, 2]], kernels: [3, 5], stem_width: 8, fixed_width: 8, head_width: 16}",

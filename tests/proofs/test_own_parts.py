@@ -5,6 +5,7 @@ import json
 import pytest
 from proof_runs import DIGITS, FAST, HERE, PARTS, SMALL, SPACE, TINY, invoke, sets
 
+pytestmark = pytest.mark.usefixtures("no_onnx")
 OWN = {
     "space": SMALL,
     "sharing": ["--sharing", f"{PARTS}:Sharing", *SMALL],
