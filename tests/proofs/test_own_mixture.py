@@ -17,7 +17,7 @@ ARGUMENTS = {
     "topology": "{nodes: [1, 2], widths: [8, 12], kernels: [3], head_width: 16, stem_stride: 1}",
     "chain": "{layers: [[8, 1], [8, 2]], kernels: [3, 5], stem_width: 8, fixed_width: 8, head_width: 16}",
     "nasbench201": "{channels: 2, cells: 1}",
-    f"{SPACES / 'loose_ends.py'}:LooseEnds": "{width: 8}",
+    f"{SPACES / 'loose_ends.py'}:LooseEnds": "{width: 4, cells: [normal, reduce]}",
 }
 
 

@@ -1,9 +1,16 @@
 """The shared weights of a run: their sampler, snapshots, ways of scoring, and weights borrowed from another run."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from strategy_parts import SPACE, Said, kept_run, make_config, make_search, shared_weights
+
+sys.path.append(str(Path(__file__).parents[1] / "spaces"))
+
+from loose_ends import LooseEnds
 
 from trueshot.core.errors import BudgetError, CheckpointError, ConfigError, RunError
 from trueshot.core.run import RunDirectory
@@ -249,3 +256,15 @@ def test_the_split_of_the_data_does_not_depend_on_the_seed_of_the_run(tmp_path):
     moved = make_search(tmp_path, data={"split_seed": 1}).context
     assert not torch.equal(one.dataset.train.images, moved.dataset.train.images)
     assert isinstance(one.observer, Said)
+
+
+def test_supernets_and_networks_of_a_space_that_breaks_channels_last_train_in_the_contiguous_format(tmp_path):
+    """The space beyond products has strided 1x1 convolutions, of 4 channels by default."""
+    for width, expected in ((4, torch.contiguous_format), (8, torch.channels_last)):
+        space = LooseEnds(width=width, classes=10, in_channels=1)
+        search = make_search(tmp_path, space=space)
+        row = space.sample(1, np.random.default_rng(0))[0]
+        alone = search.context.stand_alone("accuracy").evaluator
+        for network in (shared_weights(search).make(), alone._network(row, search.context.streams)):
+            kernels = [p for p in network.parameters() if p.ndim == 4 and min(p.shape[1:]) > 1]
+            assert all(p.is_contiguous(memory_format=expected) for p in kernels)

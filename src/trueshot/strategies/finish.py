@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from trueshot.core.errors import TrainingError
 from trueshot.core.files import read_json, write_json
@@ -35,6 +34,7 @@ from trueshot.strategies.setup import Context
 from trueshot.strategies.supernet import load_teacher, measured_batches
 from trueshot.training.classification import Loss
 from trueshot.training.data.batches import Batches, train_batches
+from trueshot.training.formats import placed
 from trueshot.training.plan import Plan
 from trueshot.training.standalone import build
 
@@ -171,7 +171,7 @@ class Finish:
         records = []
         for done, candidate in enumerate(candidates, start=1):
             loaded = load_network(context.run.network(candidate.name, candidate.role))
-            network = loaded.network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network = placed(loaded.network, context.device)
             history = read_log(context.run.log(f"network-{candidate.name}"))
             records.append(
                 NetworkRecord(

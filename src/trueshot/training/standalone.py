@@ -15,6 +15,7 @@ from trueshot.training.classification import Loss, count_correct, loss_and_accur
 from trueshot.training.config import Recipe
 from trueshot.training.data.batches import Batch
 from trueshot.training.dropout import ClassifierDropout
+from trueshot.training.formats import placed
 from trueshot.training.loop import train
 from trueshot.training.optimizers import clip_gradients, make_optimizer, take_step
 from trueshot.training.plan import Plan
@@ -100,8 +101,7 @@ def build(make: Callable[[], nn.Module], streams: Streams, device: str | torch.d
     """Build a module with initial weights drawn from ``streams``, in the memory layout that trains fastest."""
     with streams.forked("initial-weights"):
         module = make()
-    # Channels last makes small and depth-wise convolutions several times faster on CPUs and suits tensor cores.
-    return module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return placed(module, device)
 
 
 def train_network(
