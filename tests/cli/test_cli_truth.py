@@ -220,7 +220,7 @@ def test_a_cluster_changes_nothing(built, tmp_path):
     assert (tmp_path / "dir" / "truth.parquet").read_bytes() == built[0].read_bytes()
 
 
-def test_trainings_that_fail_are_told_at_the_end_and_the_others_are_kept(built, tmp_path, monkeypatch):
+def test_trainings_that_fail_are_told_at_the_end_and_the_others_make_the_table(built, tmp_path, monkeypatch):
     calls, train = [], truth.train_and_measure
 
     def trained(*arguments, **options):
@@ -232,17 +232,32 @@ def test_trainings_that_fail_are_told_at_the_end_and_the_others_are_kept(built, 
     monkeypatch.setattr(truth, "train_and_measure", trained)
     command = build(tmp_path / "t.parquet", "--n", "4", "--seeds", "1", "--workers", "1", "--json")
     code, out, err = invoke(*command)
-    whole = TruthTable.read(built[0])
-    assert (code, out) == (2, "")
-    reason = f"architecture '{whole.architectures[2]}', seed 0: the loss is not finite: lower the learning rate"
-    assert reason in err
-    assert err.splitlines()[-1] == f"error: {reason.replace(whole.architectures[2], whole.architectures[0])}"
-    assert not (tmp_path / "t.parquet").exists()
+    table, whole = TruthTable.read(tmp_path / "t.parquet"), TruthTable.read(built[0])
+    assert code == 2
+    first, third = whole.architectures[0], whole.architectures[2]
+    reason = f"architecture '{third}', seed 0: the loss is not finite: lower the learning rate"
+    assert err.splitlines()[-2] == f"failed: architecture '{third}', seed 0: {reason}"
+    assert err.splitlines()[-1] == f"error: {reason.replace(third, first)}"
+    result = json.loads(out)
+    assert (result["trainings"], result["failed"], result["architectures"]) == (4, 2, 2)
+    assert table.architectures == (whole.architectures[1], whole.architectures[3])
     # Only what failed is done again by the same command.
-    _, err = told(*command)
+    result, err = told(*command)
     assert len(calls) == 6
+    assert result["failed"] == 0
     assert "2 of 4 trainings done before" in err
     assert TruthTable.read(tmp_path / "t.parquet").architectures == whole.architectures[:4]
+
+
+def test_a_build_of_which_every_training_fails_writes_no_table(tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise TrainingError("the loss is not finite: lower the learning rate")
+
+    monkeypatch.setattr(truth, "train_and_measure", fails)
+    code, out, err = invoke(*build(tmp_path / "t.parquet", "--n", "2", "--seeds", "1", "--workers", "1", "--json"))
+    assert (code, out) == (2, "")
+    assert "the loss is not finite: lower the learning rate" in err.splitlines()[-1]
+    assert not (tmp_path / "t.parquet").exists()
 
 
 @pytest.mark.parametrize(

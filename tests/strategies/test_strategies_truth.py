@@ -1,6 +1,7 @@
 """A table of one's own: its values, and that neither workers nor interruptions change them."""
 
 import dataclasses
+import re
 import sys
 from pathlib import Path
 
@@ -55,9 +56,16 @@ def serial(tmp_path_factory):
     return setup, table_of(setup, JOBS)
 
 
-def table_of(build, trainings, executor=None, observer=SILENT):
+def built(build, trainings, executor=None, observer=SILENT):
     build = build if executor is None else changed(build, executor=executor)
     return build.build(trainings, observer=observer)
+
+
+def table_of(*arguments, **options):
+    """Return the table of a build without failures."""
+    result = built(*arguments, **options)
+    assert result.failures == []
+    return result.table
 
 
 def without_seconds(frame):
@@ -195,18 +203,27 @@ def test_other_settings_are_other_trainings(serial, tmp_path):
 @pytest.mark.parametrize("executor", [InProcess(), Local(2, method="fork")], ids=["in process", "local"])
 def test_a_training_that_diverges_is_named_and_harms_no_other(serial, tmp_path, executor):
     broken = make(tmp_path, retraining={"recipe": {**RECIPE, "lr": 1e30}})
-    told = Said()
-    with pytest.raises(TrainingError, match=rf"architecture '{JOBS[0].arch}', seed 0: .*lower the learning rate"):
-        table_of(broken, JOBS[:2], executor, told)
-    assert any(JOBS[1].arch in line for line in told.lines)
-    # One that cannot even be made: the others are kept.
+    result = built(broken, JOBS[:2], executor)
+    assert result.table is None
+    assert [type(failure.error) for failure in result.failures] == [TrainingError, TrainingError]
+    for failure, job in zip(result.failures, JOBS, strict=False):
+        assert re.search(rf"architecture '{job.arch}', seed 0: .*lower the learning rate", str(failure.error))
+    # One that cannot even be made: the table of the others is there.
     other = make(tmp_path / "other")
-    with pytest.raises(ArchitectureError):
-        table_of(other, [Training("no architecture", 0), *JOBS[:2]], executor)
-    assert [other.record(job).exists() for job in JOBS[:2]] == [True, True]
-    assert table_of(other, JOBS[:2]).measurements() == [
+    result = built(other, [Training("no architecture", 0), *JOBS[:2]], executor)
+    assert [(failure.index, type(failure.error)) for failure in result.failures] == [(0, ArchitectureError)]
+    assert result.table.measurements() == [
         m for m in serial[1].measurements() if Training(m.architecture, m.seed) in JOBS[:2]
     ]
+
+
+def test_a_checkpoint_of_a_training_that_is_recorded_is_removed(serial):
+    setup, table = serial
+    left = setup.context.run.checkpoint(setup.record(JOBS[0]).stem)
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"left by a kill")
+    assert table_of(setup, JOBS).measurements() == table.measurements()
+    assert not left.exists()
 
 
 def test_the_forecast_counts_rounds(serial):

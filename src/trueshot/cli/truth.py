@@ -78,7 +78,10 @@ def build(
     json: Json = False,
     said: Any = None,
 ) -> None:
-    """Train architectures one by one and keep what they reach. A repeated command goes on where it stopped."""
+    """Train architectures one by one and keep what they reach. A repeated command goes on where it stopped.
+
+    A training that fails stops no other: the table of the others is written, and the exit code is 2.
+    """
     from trueshot.cli.early import truth_config
     from trueshot.cli.values import Said, check_early
 
@@ -88,6 +91,7 @@ def build(
 
     from trueshot.cli.progress import make_progress
     from trueshot.cli.truth_request import TABLE, TruthRequest, prepare
+    from trueshot.core.executor import raise_failures
 
     request = TruthRequest(
         said=asked,
@@ -107,13 +111,16 @@ def build(
     with make_progress() as progress:
         setup, trainings = prepare(request, progress)
         try:
-            table = setup.build(trainings, observer=progress)
+            built = setup.build(trainings, observer=progress)
         except KeyboardInterrupt:
             progress.say("to go on, repeat the command")
             raise
-        table.write(request.table)
-    more = {"work": str(request.work), "trainings": len(trainings)}
-    _report(table, request.table, None, setup.context.space, as_json=json, more=more)
+        if built.table is not None:
+            built.table.write(request.table)
+    if built.table is not None:
+        more = {"work": str(request.work), "trainings": len(trainings), "failed": len(built.failures)}
+        _report(built.table, request.table, None, setup.context.space, as_json=json, more=more)
+    raise_failures(built.failures, progress.say)
 
 
 def import_(

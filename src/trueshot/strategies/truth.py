@@ -18,7 +18,7 @@ import pandas as pd
 from jaxtyping import UInt8
 
 from trueshot.core.errors import ConfigError, TrainingError
-from trueshot.core.executor import Job, Tell, raise_failures
+from trueshot.core.executor import Failure, Job, Tell
 from trueshot.core.files import read_json, replacing, write_json
 from trueshot.core.fingerprint import fingerprint
 from trueshot.core.observe import SILENT, Observer
@@ -32,6 +32,7 @@ from trueshot.spaces.description import describe
 from trueshot.strategies.setup import Context, threads
 from trueshot.strategies.supernet import measured_batches
 from trueshot.strategies.truth_config import TruthConfig
+from trueshot.training.checkpoints import forget_checkpoint
 from trueshot.training.classification import Loss
 from trueshot.training.data.batches import Batches, EvaluationBatches, train_batches
 from trueshot.training.data.dataset import Dataset, EncodedImages, Part
@@ -53,6 +54,19 @@ class Training:
 
     arch: str
     seed: int
+
+
+@dataclass(frozen=True)
+class Built:
+    """What became of a build.
+
+    Attributes:
+        table: of the trainings that are done, ``None`` where none is.
+        failures: the trainings that failed.
+    """
+
+    table: TruthTable | None
+    failures: list[Failure]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,26 +116,25 @@ class TruthBuild:
 
     def keep(self, training: Training, content: dict[str, Any]) -> None:
         """Write what a training gave, then forget its checkpoint, which a kill in between would need."""
-        path = self.record(training)
-        write_json(path, content)
-        checkpoint = self.context.run.checkpoint(path.stem)
-        # A worker that was killed while it wrote one left a part of it.
-        for left in [checkpoint, *checkpoint.parent.glob(f".{checkpoint.name}.*.tmp")]:
-            left.unlink(missing_ok=True)
+        write_json(self.record(training), content)
+        forget_checkpoint(self._checkpoint(training))
 
-    def build(self, trainings: Sequence[Training], *, observer: Observer = SILENT) -> TruthTable:
-        """Train what was not trained before, and return the table of all.
+    def _checkpoint(self, training: Training) -> Path:
+        return self.context.run.checkpoint(self.record(training).stem)
+
+    def build(self, trainings: Sequence[Training], *, observer: Observer = SILENT) -> Built:
+        """Train what was not trained before, and return the table of all that is done, and what failed.
 
         The values depend on neither the number of workers nor on kills.
 
         Args:
             trainings: architectures and seeds, which are the rows of the table in this order.
             observer: told of the progress in optimizer steps.
-
-        Raises:
-            TrueshotError: when a training failed; what was finished is kept.
         """
         todo = [training for training in trainings if not self.record(training).exists()]
+        for training in set(trainings) - set(todo):
+            # An earlier attempt may have been killed between the two steps of keep.
+            forget_checkpoint(self._checkpoint(training))
         total, before = len(trainings) * self.steps, (len(trainings) - len(todo)) * self.steps
         done = [0] * len(todo)
         observer.begin("truth", total, before, "step")
@@ -136,6 +149,7 @@ class TruthBuild:
             figures = {"trainings": (before + sum(done)) // self.steps, "of": len(trainings), "test": content["test"]}
             observer.record("truth", before + sum(done), figures)
 
+        failures: list[Failure] = []
         if todo:
             # Decoded here once, so that workers find them in memory.
             _ = self.context.images.test
@@ -147,11 +161,12 @@ class TruthBuild:
             ]
             alone = dataclasses.replace(self, context=self.context.alone())
             failures = executor.run(partial(train_one, alone), jobs, on_progress=progress, on_result=result)
-            raise_failures(failures, observer.say)
         observer.end("truth")
-        records = [read_json(self.record(training)) for training in trainings]
+        records = [read_json(path) for path in map(self.record, trainings) if path.exists()]
+        if not records:
+            return Built(None, failures)
         _write_trainings(self.context.run.path / "trainings.parquet", records)
-        return TruthTable.of(_measurements(self.context.images.name, records))
+        return Built(TruthTable.of(_measurements(self.context.images.name, records)), failures)
 
     def forecast_seconds(self, todo: Sequence[Training]) -> float:
         """Return the expected seconds of the trainings left, from a few measured steps of some of them."""

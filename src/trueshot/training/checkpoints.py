@@ -28,6 +28,12 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     write_bytes(path, _MAGIC + hashlib.sha256(payload).digest() + payload)
 
 
+def forget_checkpoint(path: Path) -> None:
+    """Remove a checkpoint, where there is one, and what a process left that was killed while it wrote one."""
+    for left in [path, *path.parent.glob(f".{path.name}.*.tmp")]:
+        left.unlink(missing_ok=True)
+
+
 def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> dict[str, Any]:
     """Read what :func:`save_checkpoint` wrote.
 
