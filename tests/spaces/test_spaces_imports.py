@@ -20,6 +20,7 @@ WRONG = [
     ("topology", "Topology", {"widths": [8]}, "topology needs a width for each stage"),
     ("nasbench201", "NasBench201", {"cells": 1.5}, "argument cells of space nasbench201 is 1.5"),
     ("nasbench201", "NasBench201", {"sub_space": "half"}, "sub_space of nasbench201 is 'half': choose full, no_none"),
+    ("offtheshelf", "MobileNetV2", {"reduction": 3}, "reduction 3 of MobileNetV2 is none of 1, 2, 4, 8, 16, 32"),
 ]
 
 SCRIPT = """
@@ -36,7 +37,7 @@ for file, name, arguments, _ in json.loads(sys.argv[1]):
     except ConfigError as error:
         found.append(str(error))
 from trueshot.spaces import Chain, Decision, NasBench201, Site, Space, Topology
-import trueshot.spaces.description, trueshot.spaces.notation, trueshot.spaces.canonical
+import trueshot.spaces.description, trueshot.spaces.notation, trueshot.spaces.canonical, trueshot.spaces.widths
 import trueshot.sampling
 print(json.dumps([found, sorted({"torch", "timm", "pandas", "scipy"} & set(sys.modules))]))
 """

@@ -8,6 +8,7 @@ import torch
 from strategy_parts import SPACE, make_search
 
 from trueshot.core.records import Accuracy, NetworkRecord
+from trueshot.spaces.offtheshelf import MobileNetV2
 from trueshot.strategies.finish import compare
 from trueshot.strategies.picking import Candidate
 
@@ -44,6 +45,19 @@ def test_a_network_is_trained_once_and_alike_whatever_its_name(tmp_path):
     other = next(arch for arch in SPACE.sample(20, 1) if bytes(arch) != bytes(row))
     finish.train(candidate(row=other))
     assert json.loads((files[0].parent / "architecture.json").read_text())["arch"] == SPACE.format(other)
+
+
+def test_a_network_off_the_shelf_of_an_earlier_release_is_not_trained_again(tmp_path):
+    """Its file names a kind of its own and no architecture."""
+    finish = make_search(tmp_path).finish
+    shelf = MobileNetV2(image_size=8, classes=10, in_channels=1, width=0.05, divisor=2, reduction=2, head_width=16)
+    given = Candidate(name="shelf", role="off-the-shelf", space=shelf, budget=None, row=shelf.parse(""))
+    finish.train(given)
+    weights, description = (tmp_path / "baselines/shelf" / name for name in ("model.safetensors", "architecture.json"))
+    before = weights.stat().st_mtime_ns
+    description.write_text(json.dumps({**json.loads(description.read_text()), "kind": "mobilenetv2", "arch": None}))
+    finish.train(given)
+    assert weights.stat().st_mtime_ns == before
 
 
 def record(role, top1, arch=None):
