@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from trueshot.core.modules import import_file, source_of
+import pytest
+
+from trueshot.core.errors import ConfigError
+from trueshot.core.lazy import lazily
+from trueshot.core.modules import failed_in_own_file, import_file, source_of
 from trueshot.spaces import Topology
 
 SCRIPT = """
@@ -29,3 +33,55 @@ def test_a_running_script_is_not_run_again(tmp_path):
     path.write_text(SCRIPT)
     printed = subprocess.run([sys.executable, path], check=True, stdout=subprocess.PIPE, text=True).stdout
     assert printed.strip() == "None"
+
+
+OWN = """
+import json
+
+def own(*_):
+    return {}["speed"]
+
+def library(*_):
+    json.loads("no JSON")
+
+def ours(find):
+    find("x")
+"""
+
+
+@pytest.fixture(scope="module")
+def mistakes(tmp_path_factory):
+    path = tmp_path_factory.mktemp("own") / "mistakes_of_a_user.py"
+    path.write_text(OWN)
+    return import_file(path)
+
+
+def raised(function, *arguments):
+    try:
+        function(*arguments)
+    except Exception as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "told"), [("own", 5, "KeyError: 'speed'"), ("library", 8, "JSONDecodeError: Expecting value")]
+)
+def test_an_error_of_a_users_file_is_told_with_its_line(name, line, told, mistakes):
+    mistake = failed_in_own_file(raised(getattr(mistakes, name)))
+    assert isinstance(mistake, ConfigError)
+    assert f"{mistakes.__file__}, line {line}: {told}" in str(mistake)
+    # It is called by us: what matters is the innermost.
+    assert str(failed_in_own_file(raised(apply, getattr(mistakes, name)))) == str(mistake)
+
+
+def test_an_error_in_our_code_is_ours_though_a_users_file_called_it(mistakes):
+    error = raised(mistakes.ours, lazily("trueshot", {"no_such_module": ("x",)}))
+    assert isinstance(error, ModuleNotFoundError)
+    assert failed_in_own_file(error) is None
+    assert failed_in_own_file(raised(lazily("trueshot", {}), "x")) is None
+
+
+def apply(function):
+    """Call a function from a module called as one of ours is."""
+    exec("function()", {"__name__": "trueshot.somewhere", "function": function})

@@ -11,6 +11,8 @@ from types import ModuleType
 
 from trueshot.core.errors import ConfigError
 
+_PACKAGE = __name__.partition(".")[0]
+
 
 class OwnFile(SourceFileLoader):
     """Loads a user's file; by it the modules of users are told from all others."""
@@ -49,11 +51,17 @@ def import_failed(what: str, error: Exception) -> ConfigError:
 
 
 def failed_in_own_file(error: Exception) -> ConfigError | None:
-    """Return an error that went through a user's file in one line, with the innermost place there; else ``None``."""
+    """Return an error of a user's file in one line, with its place there; ``None`` for any other.
+
+    It is the file's where the innermost of the frames that are the file's or this package's is the file's: one that is
+    raised in our code is ours, though a user's called it, and one in a library is of whoever called the library.
+    """
     told = f"{type(error).__name__}: {error}"
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         if isinstance(frame.f_globals.get("__loader__"), OwnFile):
             return ConfigError(f"{frame.f_code.co_filename}, line {line}: {told}: mend it; add --debug to see how")
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == _PACKAGE:
+            return None
     return None
 
 
