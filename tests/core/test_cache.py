@@ -158,3 +158,20 @@ def test_scores_must_be_finite_and_columns_fit():
     with pytest.raises(ValueError, match="own"):
         cache.put("a", rows(1), np.ones(1), row=[b"x"])
     assert len(cache) == 0
+
+
+def test_what_a_job_puts_is_handed_over_and_not_written(tmp_path):
+    path, handed, archs = tmp_path / "evaluations.parquet", [], np.arange(6, dtype=np.uint8).reshape(3, 2)
+    parent = EvaluationCache(path)
+    parent.put("one", archs[:1], np.array([0.5]))
+    parent.flush()
+    before = path.read_bytes()
+    with EvaluationCache(path, interval=0.0, hand=handed.append) as job:
+        assert job.get("one", archs[:1]).tolist() == [0.5]
+        job.put("one", archs[1:3], np.array([0.25, 0.75]), seconds=np.array([1.0, 2.0]))
+        assert job.get("one", archs[:3]).tolist() == [0.5, 0.25, 0.75]
+    assert path.read_bytes() == before
+    (scored,) = handed
+    parent.put(scored.digest, scored.archs, scored.scores, **scored.columns)
+    assert parent.get("one", archs[:3]).tolist() == [0.5, 0.25, 0.75]
+    assert scored.columns == {"seconds": [1.0, 2.0]}

@@ -1,13 +1,20 @@
 """What a ranking has to score: what was asked for, and the twins that a mean needs besides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from trueshot.cli.names import find
+from trueshot.core.cache import EvaluationCache
+from trueshot.core.errors import TrainingError
+from trueshot.core.observe import SILENT
 from trueshot.core.run import RunDirectory
+from trueshot.evaluation import OneShot
 from trueshot.spaces import NasBench201
 from trueshot.spaces.canonical.classes import every, positions
+from trueshot.strategies import ranking as module
 from trueshot.strategies.rank_config import RankingConfig
 from trueshot.strategies.ranking import Ranking, Truth
 from trueshot.strategies.setup import Context, load_dataset
@@ -76,3 +83,27 @@ def test_of_the_whole_space_the_mean_needs_nothing_besides(tmp_path):
     assert [part.kind for part in made.evaluators] == ["supernet", "supernet+twins"]
     assert made.to_score(made.evaluators[1]).shape == (0, 6)
     assert made.scores_each == 15_625
+
+
+def test_the_parent_keeps_scores_as_they_come_and_a_repeated_ranking_scores_only_the_rest(tmp_path, some, monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK", 10)
+    scored, score, breaks = [], OneShot.__call__, True
+
+    def counted(one_shot, archs):
+        if breaks and len(scored) == 2:
+            raise TrainingError("stopped in the middle")
+        scored.append(len(archs))
+        return score(one_shot, archs)
+
+    monkeypatch.setattr(OneShot, "__call__", counted)
+    made = setup(tmp_path, some, "supernet", supernets=1, curve=0)
+    space = NasBench201(channels=2, cells=1, image_size=8, in_channels=1)
+    made = replace(made, context=made.context.replace(space=space))
+    with pytest.raises(TrainingError, match="stopped in the middle"):
+        made._train_all(SILENT)
+    assert len(EvaluationCache(tmp_path / "evaluations.parquet")) == sum(scored) == 20
+    breaks = False
+    made._train_all(SILENT)
+    assert sum(scored) == len(some)
+    assert len(EvaluationCache(tmp_path / "evaluations.parquet")) == len(some)
+    assert list(tmp_path.rglob("evaluations.parquet")) == [tmp_path / "evaluations.parquet"]

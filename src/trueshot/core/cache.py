@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,15 @@ def row_keys(archs: UInt8[np.ndarray, "n decisions"]) -> list[bytes]:
     return [content[start : start + width] for start in range(0, len(content), max(width, 1))]
 
 
+class Scored(NamedTuple):
+    """What :meth:`EvaluationCache.put` takes, in one value: a job hands it to its parent, who puts it."""
+
+    digest: str
+    archs: UInt8[np.ndarray, "n decisions"]
+    scores: Float64[np.ndarray, " n"]
+    columns: dict[str, list[Any]]
+
+
 class EvaluationCache:
     """Scores by (evaluator digest, architecture row); a Parquet file that survives a kill at any time.
 
@@ -43,14 +52,17 @@ class EvaluationCache:
         path: the file, read at once if it exists; ``None`` keeps the table in memory only.
         interval: rows that were put are written by the first ``put`` at least this many seconds after the last
             flush; use the cache as a context manager, or call :meth:`flush`, to write the rest.
+        hand: takes what is put in place of the file, which is then only read: that of a job hands it to the parent,
+            who alone writes.
 
     Raises:
         RunError: when the file is damaged or holds something else.
     """
 
-    def __init__(self, path: Path | None, *, interval: float = 5.0) -> None:
-        self.path = path
-        self.interval = interval
+    def __init__(
+        self, path: Path | None, *, interval: float = 5.0, hand: Callable[[Scored], None] | None = None
+    ) -> None:
+        self.path, self.interval, self._hand = path, interval, hand
         self._rows: dict[tuple[str, bytes], dict[str, Any]] = {}
         self._dirty = False
         self._flushed = time.monotonic()
@@ -100,10 +112,12 @@ class EvaluationCache:
         table: dict[str, list[Any]] = {name: np.asarray(values).tolist() for name, values in columns.items()}
         if any(len(values) != len(archs) for values in table.values()):
             raise ValueError(f"give one value for each of the {len(archs)} architectures in every column")
+        if self._hand is not None:
+            self._hand(Scored(digest, archs, scores, dict(table)))
         table["score"] = scores.tolist()
         for index, key in enumerate(row_keys(archs)):
             self._rows[digest, key] = {name: values[index] for name, values in table.items()}
-            self._dirty = True
+            self._dirty = self._hand is None
         if time.monotonic() - self._flushed >= max(self.interval, _SHARE * self._lasted):
             self.flush()
 

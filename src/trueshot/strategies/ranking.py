@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64, UInt8
 
-from trueshot.core.cache import EvaluationCache
+from trueshot.core.cache import EvaluationCache, Scored
 from trueshot.core.config import Part
 from trueshot.core.errors import ConfigError, DataError
-from trueshot.core.executor import Job, Tell, raise_failures
+from trueshot.core.executor import Handed, Job, Tell, raise_failures
 from trueshot.core.files import read_json, replacing, write_json
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
@@ -243,7 +243,13 @@ class Ranking:
         jobs = [Job(index, f"supernet {index}", self.config.threads, share) for index in todo]
         # A worker needs neither the observer nor the executor, which cannot be sent.
         job = partial(train_and_score, replace(self, context=self.context.alone()))
-        raise_failures(executor.run(job, jobs, on_progress=progress, on_result=result), observer.say)
+        with EvaluationCache(self.context.run.evaluations) as cache:
+
+            def part(_: int, scored: Scored) -> None:
+                cache.put(scored.digest, scored.archs, scored.scores, **scored.columns)
+
+            failures = executor.run(job, jobs, on_progress=progress, on_result=result, on_part=part)
+        raise_failures(failures, observer.say)
         observer.end("ranking")
 
     def record(self, index: int) -> Path:
@@ -320,7 +326,8 @@ def _step_units(ranking: Ranking) -> int:
 def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
     """Train one supernet and score all architectures in every way, going on where an earlier attempt stopped.
 
-    Until it returns, the scores so far are kept in the supernet's own directory, as its weights are.
+    Scores are handed to the parent as they come, who keeps them in the evaluation cache of the ranking. What it holds
+    already is not scored again.
 
     Returns:
         ``scores`` (a column for each evaluator), ``curve`` (rows of ``epoch``, ``seconds`` of training and ``scores``
@@ -328,7 +335,6 @@ def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
         ``history``.
     """
     weights = ranking.weights(index)
-    run = weights.context.run
     supernet, batches = weights.make(), weights.batches()
     each = batches.steps_per_epoch * _step_units(ranking)
     median = weights.last_epochs() if any(part.says("way") == "median" for part in ranking.shared) else ()
@@ -349,7 +355,7 @@ def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
     context = weights.context.replace(trained=trained)
     scorer = _Scorer(supernet, tell, len(history) * each)
     columns, seconds = {}, {}
-    with EvaluationCache(run.evaluations) as cache:
+    with EvaluationCache(ranking.context.run.evaluations, hand=lambda scored: tell(Handed(scored))) as cache:
         for part in sorted(ranking.shared, key=_averages_twins):
             # Every score is kept as soon as it is there; what a mean is over is in the cache by then.
             evaluator = Cached(_inner(part).build(context), cache)

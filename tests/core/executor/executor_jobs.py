@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from trueshot.core.errors import DataError
-from trueshot.core.executor import Job
+from trueshot.core.executor import Handed, Job
 
 STEPS = 6
 
@@ -65,6 +65,17 @@ def count(value, tell):
             tell(step + 1)
             time.sleep(value.get("sleep", 0))
     return path.read_text().split()
+
+
+def hand_over(value, tell):
+    """Hand over three parts, and die after the second as long as the file ``value`` is not there."""
+    for number in range(3):
+        if number == 2 and value is not None and not Path(value).exists():
+            Path(value).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        tell(Handed([number]))
+        tell(number)
+    return "done"
 
 
 def note_and_wait(value, tell):

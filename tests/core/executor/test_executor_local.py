@@ -19,6 +19,7 @@ from executor_jobs import (
     count,
     fail,
     gone,
+    hand_over,
     note_and_wait,
     square,
     waiting_parent,
@@ -27,6 +28,7 @@ from executor_jobs import (
 
 from trueshot.core.errors import ConfigError, DataError, RunError, TrueshotError
 from trueshot.core.executor import Executor, InProcess, Job, Local, make_executor, raise_failures, start_method
+from trueshot.core.modules import import_file
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 EXECUTORS = {"in process": InProcess(), "fork": Local(2, method="fork"), "spawn": Local(2, method="spawn")}
@@ -66,6 +68,15 @@ def test_errors_keep_their_type_and_harm_no_other(executor):
         assert 'raise KeyError("a defect")' in note
 
 
+def test_a_mistake_in_a_users_file_is_told_as_such_by_a_worker(tmp_path):
+    file = tmp_path / "own_job_of_a_user.py"
+    file.write_text('def work(value, tell):\n    return {}["speed"]\n')
+    _, _, (failure,) = collect(FORK, import_file(file).work, [1])
+    assert type(failure.error) is ConfigError
+    assert str(failure.error).startswith(f"{file}, line 2: KeyError: 'speed': mend it")
+    assert "Traceback" in failure.error.__notes__[0]
+
+
 def test_what_cannot_be_sent_is_told_as_text():
     results, _, failures = collect(FORK, fail, ["odd", "odd user", "lambda", "a"])
     assert results == {3: "a"}
@@ -87,6 +98,34 @@ def test_failures_are_said_and_a_defect_is_raised_first():
     assert said == ["failed: job 0: this one is wrong", "failed: job 2: this one is wrong"]
     with pytest.raises(DataError, match="this one is wrong"):
         raise_failures(failures[:1], said.append)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS)
+def test_what_a_job_hands_over_comes_at_once_and_whole(executor):
+    said = []
+    failures = executor.run(
+        hand_over,
+        [Job(None, "job 0"), Job(None, "job 1")],
+        on_progress=lambda *_: None,
+        on_result=lambda *result: said.append(result),
+        on_part=lambda *part: said.append(part),
+    )
+    assert failures == []
+    for index in (0, 1):
+        assert [value for job, value in said if job == index] == [[0], [1], [2], "done"]
+
+
+def test_what_was_handed_over_before_a_death_is_kept(tmp_path):
+    parts, results = [], {}
+    FORK.run(
+        hand_over,
+        [Job(str(tmp_path / "died"), "job")],
+        on_progress=lambda *_: None,
+        on_result=results.__setitem__,
+        on_part=lambda index, value: parts.append(value),
+    )
+    assert parts == [[0], [1], [0], [1], [2]]
+    assert results == {0: "done"}
 
 
 def test_a_job_whose_worker_is_killed_goes_on_at_its_checkpoint(tmp_path):

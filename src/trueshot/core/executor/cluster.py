@@ -20,10 +20,12 @@ from trueshot.core.executor.protocol import (
     Do,
     Failure,
     Job,
+    OnPart,
     OnProgress,
     OnResult,
     Throttled,
     died,
+    ignore,
     outcome,
     portable,
 )
@@ -93,7 +95,15 @@ class Ray:
 
         return min(1.0, max(1, torch.cuda.device_count()) / self.workers)
 
-    def run(self, do: Do, jobs: Sequence[Job], *, on_progress: OnProgress, on_result: OnResult) -> list[Failure]:
+    def run(
+        self,
+        do: Do,
+        jobs: Sequence[Job],
+        *,
+        on_progress: OnProgress,
+        on_result: OnResult,
+        on_part: OnPart = ignore,
+    ) -> list[Failure]:
         """Do all jobs, see :class:`~trueshot.core.executor.Executor`.
 
         Raises:
@@ -106,7 +116,7 @@ class Ray:
         connection = contextlib.nullcontext() if ray.is_initialized() else self._connected(ray, jobs)
         with contextlib.redirect_stdout(sys.stderr), connection:
             _refuse_impossible(ray, jobs)
-            return _Tasks(ray, do, jobs, on_progress, on_result).run(self.workers or len(jobs))
+            return _Tasks(ray, do, jobs, on_progress, on_result, on_part).run(self.workers or len(jobs))
 
     @contextlib.contextmanager
     def _connected(self, ray: Any, jobs: Sequence[Job]) -> Iterator[None]:
@@ -171,8 +181,11 @@ def _refuse_impossible(ray: Any, jobs: Sequence[Job]) -> None:
 class _Tasks:
     """The parent's side: submits jobs, listens, submits those again whose worker died."""
 
-    def __init__(self, ray: Any, do: Do, jobs: Sequence[Job], on_progress: OnProgress, on_result: OnResult) -> None:
-        self._ray, self._jobs, self._on_progress, self._on_result = ray, jobs, on_progress, on_result
+    def __init__(
+        self, ray: Any, do: Do, jobs: Sequence[Job], on_progress: OnProgress, on_result: OnResult, on_part: OnPart
+    ) -> None:
+        self._ray, self._jobs = ray, jobs
+        self._on_progress, self._on_result, self._on_part = on_progress, on_result, on_part
         # Packed by itself, so that workers know where to find modules before they read it.
         self._content = ray.put(ray.cloudpickle.dumps(do))
         self._where = _Where(os.getcwd(), tuple(sys.path))
@@ -216,6 +229,9 @@ class _Tasks:
         if kind == "progress":
             self._on_progress(index, value)
             return
+        if kind == "part":
+            self._on_part(index, value)
+            return
         del self._running[stream]
         if kind == "result":
             self._on_result(index, value)
@@ -255,7 +271,7 @@ def serve(content: bytes, where: _Where, value: Any, threads: int) -> Iterator[t
     while True:
         message = messages.get()
         yield message
-        if message[0] != "progress":
+        if message[0] not in ("progress", "part"):
             return
 
 

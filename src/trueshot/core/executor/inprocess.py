@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import final
 
-from trueshot.core.executor.protocol import Do, Failure, Job, OnProgress, OnResult
+from trueshot.core.executor.protocol import Do, Failure, Handed, Job, OnPart, OnProgress, OnResult, Tell, ignore
 
 
 @final
@@ -16,7 +15,15 @@ class InProcess:
     workers = 1
     device_share = 1.0
 
-    def run(self, do: Do, jobs: Sequence[Job], *, on_progress: OnProgress, on_result: OnResult) -> list[Failure]:
+    def run(
+        self,
+        do: Do,
+        jobs: Sequence[Job],
+        *,
+        on_progress: OnProgress,
+        on_result: OnResult,
+        on_part: OnPart = ignore,
+    ) -> list[Failure]:
         """Do all jobs, see :class:`~trueshot.core.executor.Executor`; PyTorch's threads are as before afterwards."""
         import torch
 
@@ -24,7 +31,7 @@ class InProcess:
         for index, job in enumerate(jobs):
             torch.set_num_threads(job.threads)
             try:
-                value = do(job.value, partial(on_progress, index))
+                value = do(job.value, _telling(index, on_progress, on_part))
             except Exception as error:
                 failures.append(Failure(index, job, error))
             else:
@@ -32,3 +39,13 @@ class InProcess:
             finally:
                 torch.set_num_threads(before)
         return failures
+
+
+def _telling(index: int, on_progress: OnProgress, on_part: OnPart) -> Tell:
+    def tell(done: int | Handed) -> None:
+        if isinstance(done, Handed):
+            on_part(index, done.value)
+        else:
+            on_progress(index, done)
+
+    return tell

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from trueshot.core.errors import ConfigError
 from trueshot.core.executor.protocol import (
@@ -21,10 +21,12 @@ from trueshot.core.executor.protocol import (
     Do,
     Failure,
     Job,
+    OnPart,
     OnProgress,
     OnResult,
     Throttled,
     died,
+    ignore,
     outcome,
     portable,
 )
@@ -58,12 +60,20 @@ class Local:
         """All workers share one GPU."""
         return 1.0 / self.workers
 
-    def run(self, do: Do, jobs: Sequence[Job], *, on_progress: OnProgress, on_result: OnResult) -> list[Failure]:
+    def run(
+        self,
+        do: Do,
+        jobs: Sequence[Job],
+        *,
+        on_progress: OnProgress,
+        on_result: OnResult,
+        on_part: OnPart = ignore,
+    ) -> list[Failure]:
         """Do all jobs, see :class:`~trueshot.core.executor.Executor`."""
         if not jobs:
             return []
         method = self._method or start_method(max(job.threads for job in jobs))
-        pool = _Pool(do, jobs, method, on_progress, on_result)
+        pool = _Pool(do, jobs, method, _Told(on_progress, on_result, on_part))
         try:
             return pool.run(self.workers)
         finally:
@@ -113,11 +123,19 @@ class _Worker:
         return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
 
 
+class _Told(NamedTuple):
+    """Who is told of what jobs say."""
+
+    progress: OnProgress
+    result: OnResult
+    part: OnPart
+
+
 class _Pool:
     """The parent's side: hands jobs out, listens, replaces the dead."""
 
-    def __init__(self, do: Do, jobs: Sequence[Job], method: str, on_progress: OnProgress, on_result: OnResult) -> None:
-        self._do, self._jobs, self._on_progress, self._on_result = do, jobs, on_progress, on_result
+    def __init__(self, do: Do, jobs: Sequence[Job], method: str, told: _Told) -> None:
+        self._do, self._jobs, self._told = do, jobs, told
         self._context: Any = multiprocessing.get_context(method)
         # A forked worker has it in memory.
         self._content = None if method == "fork" else pickle.dumps(do)
@@ -169,11 +187,14 @@ class _Pool:
         while (index := worker.job) is not None and (message := worker.receive()) is not None:
             kind, value = message
             if kind == "progress":
-                self._on_progress(index, value)
+                self._told.progress(index, value)
+                continue
+            if kind == "part":
+                self._told.part(index, value)
                 continue
             worker.job = None
             if kind == "result":
-                self._on_result(index, value)
+                self._told.result(index, value)
             elif kind == "error":
                 self._failures[index] = Failure(index, self._jobs[index], value)
             else:

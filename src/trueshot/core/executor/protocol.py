@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from trueshot.core.errors import RunError, TrueshotError
+from trueshot.core.modules import failed_in_own_file
 
 RESTARTS = 2
 """How often a job goes on in another worker after its worker died."""
@@ -19,8 +20,16 @@ RESTARTS = 2
 TELL_EVERY = 0.5
 """Seconds between two messages of a worker on how far its job is."""
 
-Tell = Callable[[int], None]
-"""Called by a job with the number of units that it has done so far."""
+
+@dataclass(frozen=True)
+class Handed:
+    """What a job hands over before it ends, plain and picklable: the parent keeps it, whatever becomes of the job."""
+
+    value: Any
+
+
+Tell = Callable[[int | Handed], None]
+"""Called by a job with the number of units that it has done so far, or with a part of what it found."""
 
 
 @runtime_checkable
@@ -72,6 +81,13 @@ OnProgress = Callable[[int, int], None]
 OnResult = Callable[[int, Any], None]
 """Told the position of a job and its result."""
 
+OnPart = Callable[[int, Any], None]
+"""Told the position of a job and what it handed over; after the death of a worker the same may come again."""
+
+
+def ignore(index: int, value: Any) -> None:
+    """Do nothing with what a job handed over."""
+
 
 @runtime_checkable
 class Executor(Protocol):
@@ -85,7 +101,15 @@ class Executor(Protocol):
     def device_share(self) -> float:
         """The share of a GPU that lets all workers have one."""
 
-    def run(self, do: Do, jobs: Sequence[Job], *, on_progress: OnProgress, on_result: OnResult) -> list[Failure]:
+    def run(
+        self,
+        do: Do,
+        jobs: Sequence[Job],
+        *,
+        on_progress: OnProgress,
+        on_result: OnResult,
+        on_part: OnPart = ignore,
+    ) -> list[Failure]:
         """Do all jobs, those that come first first, and leave no worker behind, however it ends.
 
         Args:
@@ -93,6 +117,7 @@ class Executor(Protocol):
             jobs: the work.
             on_progress: told of progress now and then, in this process.
             on_result: told each result as soon as it is there, in this process; what must be kept is kept by it.
+            on_part: told what jobs hand over before they end, as soon as it is there, in this process.
 
         Returns:
             The jobs that failed, in the order of ``jobs``; the others are done all the same.
@@ -120,8 +145,15 @@ def outcome(load: Callable[[], Do], value: Any, threads: int, tell: Tell) -> tup
         do = load()
         _limit_threads(threads)
         return "result", do(value, tell)
-    except Exception as error:
+    except TrueshotError as error:
         return "error", portable(error)
+    except Exception as error:
+        # Other processes do not see where it was raised.
+        mistake = failed_in_own_file(error)
+        if mistake is None:
+            return "error", portable(error)
+        mistake.__cause__ = error
+        return "error", portable(mistake)
 
 
 def _limit_threads(threads: int) -> None:
@@ -150,13 +182,16 @@ def portable(error: Exception) -> Exception:
 
 
 class Throttled:
-    """Passes on how far a job is, at most every :data:`TELL_EVERY` seconds."""
+    """Passes on how far a job is, at most every :data:`TELL_EVERY` seconds, and all that it hands over."""
 
-    def __init__(self, send: Callable[[tuple[str, int]], None]) -> None:
+    def __init__(self, send: Callable[[tuple[str, Any]], None]) -> None:
         self._send, self._sent = send, 0.0
 
-    def __call__(self, done: int) -> None:
-        """Send the number, or leave it out."""
+    def __call__(self, done: int | Handed) -> None:
+        """Send what is handed over; send the number, or leave it out."""
+        if isinstance(done, Handed):
+            self._send(("part", done.value))
+            return
         now = time.monotonic()
         if now - self._sent >= TELL_EVERY:
             self._sent = now
