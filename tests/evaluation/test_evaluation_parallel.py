@@ -83,6 +83,44 @@ def test_rows_are_scored_once_and_kept_by_the_parent(tmp_path, chunk):
     assert EvaluationCache(path).get("marked", ROWS).tolist() == [3, 1, 2, 1, 0]
 
 
+class Deadly(Cycle):
+    """Batches that count the steps in a file and kill the process, once, before a step."""
+
+    def __init__(self, folder, kill_at):
+        self.folder, self.kill_at = folder, kill_at
+
+    def iterate(self, start_step, stop_step):
+        for step, batch in enumerate(super().iterate(start_step, stop_step), start=start_step):
+            died = self.folder / "died"
+            if step == self.kill_at and not died.exists():
+                died.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            with (self.folder / "steps").open("a") as steps:
+                print(step, file=steps)
+            yield batch
+
+
+@pytest.mark.parametrize("kill_at", [0, 3])
+def test_a_training_that_is_killed_goes_on_from_its_checkpoint(tmp_path, kill_at):
+    recipe = Recipe(epochs=2, batch_size=8, lr=0.05, ema_decay=0.9)
+
+    def make():
+        trial = Trial(Deadly(tmp_path, kill_at), batches(2, 8, 1), recipe, Streams(0), data="cycle", metric="loss")
+        return StandAlone(SPACE, trial, checkpoint=lambda name: tmp_path / f"{name}.ckpt", save_every=0.0)
+
+    spread = Spread(make, LOCAL, cache=EvaluationCache(None))
+    scores = spread(ARCHS[:1])
+    assert (tmp_path / "steps").read_text().split() == ["0", "1", "2", "3"]
+    uninterrupted = Trial(Cycle(), batches(2, 8, 1), recipe, Streams(0), data="cycle", metric="loss")
+    assert scores.tolist() == StandAlone(SPACE, uninterrupted)(ARCHS[:1]).tolist()
+    assert list(tmp_path.glob("*.ckpt")) == []
+    # What a kill between a score and the end of its checkpoint left is removed by the next call.
+    left = make()._plan(ARCHS[0]).checkpoint
+    left.write_bytes(b"left")
+    assert spread(ARCHS[:1]).tolist() == scores.tolist()
+    assert not left.exists()
+
+
 def test_one_that_fails_or_dies_harms_no_other(tmp_path):
     make = partial(Marked, tmp_path, failing=([1, 1],), deadly=([2, 0],))
     cache = EvaluationCache(None)

@@ -104,3 +104,11 @@ def test_forecasts_are_measured_and_leave_nothing_behind(tmp_path, way):
     # Fine-tuning takes thousands of steps for each of the eight; a forecast without them would be idle talk.
     assert (phases["search"] > 40.0) == (way == "fine-tuned")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_forecast_of_an_oracle_that_trains_takes_a_few_steps_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    over = {"strategy": "random", "oracle": "train", "proposer": {"evaluations": 100}}
+    recipe = {"recipe": {"epochs": 500, "batch_size": 64, "lr": 0.1}}
+    phases = {phase.name: phase.seconds for phase in make_search(tmp_path, retraining=recipe, **over).forecast()}
+    assert phases["search"] > 50.0
+    assert not list(tmp_path.iterdir())

@@ -264,7 +264,7 @@ def test_supernets_and_networks_of_a_space_that_breaks_channels_last_train_in_th
         space = LooseEnds(width=width, classes=10, in_channels=1)
         search = make_search(tmp_path, space=space)
         row = space.sample(1, np.random.default_rng(0))[0]
-        alone = search.context.stand_alone("accuracy").evaluator
+        alone = search.context.stand_alone("accuracy").evaluator._scoring.evaluator
         for network in (shared_weights(search).make(), alone._network(row, search.context.streams)):
             kernels = [p for p in network.parameters() if p.ndim == 4 and min(p.shape[1:]) > 1]
             assert all(p.is_contiguous(memory_format=expected) for p in kernels)

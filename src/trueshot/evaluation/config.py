@@ -155,6 +155,11 @@ class TrainScoreConfig(EvaluatorConfig):
         evaluator: Evaluator = context.stand_alone(self.metric)
         return evaluator
 
+    def seconds(self, context: Any, row: Any) -> float:
+        """Return the expected seconds of an architecture, without training it."""
+        seconds: float = context.stand_alone_seconds(row)
+        return seconds / (context.executor.workers or 1)
+
 
 class TableScoreConfig(EvaluatorConfig):
     """Scores read from a table of truth, twins of what was measured included.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -14,6 +14,14 @@ from trueshot.core.cache import EvaluationCache
 from trueshot.core.executor import Executor, Job, Tell, raise_failures
 from trueshot.core.observe import SILENT, Observer
 from trueshot.evaluation.protocol import Evaluator
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """An evaluator that keeps something of architectures which it has not scored yet, such as checkpoints."""
+
+    def forget(self, archs: UInt8[np.ndarray, "n decisions"]) -> None:
+        """Remove what is kept of architectures: their scores are in the cache."""
 
 
 class _Scoring:
@@ -86,6 +94,8 @@ class Spread:
         digest = self.digest
         distinct = np.sort(np.unique(archs, axis=0, return_index=True)[1])
         missing = distinct[np.isnan(self.cache.get(digest, archs[distinct]))]
+        # An earlier attempt may have been killed after it kept a score.
+        self._forget(archs[np.setdiff1d(distinct, missing)])
         parts = [archs[missing[start : start + self.chunk]] for start in range(0, len(missing), self.chunk)]
 
         def keep(index: int, found: tuple[Float64[np.ndarray, " k"], float]) -> None:
@@ -95,8 +105,14 @@ class Spread:
             self.cache.put(digest, rows, scores, **columns)
             # At once: it may be long until the next score, and a kill of this process must not lose this one.
             self.cache.flush()
+            self._forget(rows)
 
         jobs = [Job(part, f"scores of {part.tolist()}", self._threads, self._share) for part in parts]
         failures = self.executor.run(self._scoring, jobs, on_progress=lambda *_: None, on_result=keep)
         raise_failures(failures, self._observer.say)
         return self.cache.get(digest, archs)
+
+    def _forget(self, archs: UInt8[np.ndarray, "n decisions"]) -> None:
+        """Have the evaluator remove what it kept of architectures whose scores are in the cache."""
+        if isinstance(self._scoring.evaluator, Forgets):
+            self._scoring.evaluator.forget(archs)

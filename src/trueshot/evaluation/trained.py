@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -21,6 +22,7 @@ from trueshot.evaluation.one_shot import Metric
 from trueshot.evaluation.recalibration import Batch
 from trueshot.sharing import Supernet
 from trueshot.spaces import Space
+from trueshot.training.checkpoints import forget_checkpoint
 from trueshot.training.classification import Loss
 from trueshot.training.config import Recipe
 from trueshot.training.data.batches import Batches
@@ -122,15 +124,21 @@ class Trial:
         settings = repr((self.recipe, self.steps, self.metric, self.streams.seed))
         return fingerprint("trial 1", settings, self.data, self.validation)
 
-    def score(self, row: UInt8[np.ndarray, " decisions"], classes: int, make: Callable[[Streams], nn.Module]) -> float:
-        """Train and score the network that ``make`` returns for ``row``."""
+    def score(
+        self,
+        row: UInt8[np.ndarray, " decisions"],
+        classes: int,
+        make: Callable[[Streams], nn.Module],
+        plan: Plan | None = None,
+    ) -> float:
+        """Train and score the network that ``make`` returns for ``row``; by default nothing is kept meanwhile."""
         streams = self.streams.child("trial", *map(int, row))
         trained = train_and_measure(
             make(streams),
             self.train,
             self.recipe,
             streams,
-            plan=Plan(phase="network", steps=self.steps),
+            plan=plan or Plan(phase="network", steps=self.steps),
             classes=classes,
             measured={"validation": self.validation},
         )
@@ -165,10 +173,28 @@ class FineTuned:
 
 @final
 class StandAlone:
-    """Trains each architecture from scratch and measures it: the truth that other evaluators try to foretell."""
+    """Trains each architecture from scratch and measures it: the truth that other evaluators try to foretell.
 
-    def __init__(self, space: Space, trial: Trial, *, device: str | torch.device = "cpu") -> None:
+    Args:
+        space: of the architectures.
+        trial: how they are trained and measured.
+        device: that does it.
+        checkpoint: returns the file of a name, in which a training is kept that is not complete: when it was killed, it
+            goes on from there. Whoever keeps a score calls :meth:`forget` then. Without it nothing is kept.
+        save_every: seconds between checkpoints.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        trial: Trial,
+        *,
+        device: str | torch.device = "cpu",
+        checkpoint: Callable[[str], Path] | None = None,
+        save_every: float = 30.0,
+    ) -> None:
         self.space, self.trial, self.device = space, trial, device
+        self._file, self._save_every = checkpoint, save_every
 
     @cached_property
     def digest(self) -> str:
@@ -178,8 +204,24 @@ class StandAlone:
     def __call__(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
         """Score every architecture."""
         rows = self.space.check(archs)
-        scores = [self.trial.score(row, self.space.classes, partial(self._network, row)) for row in rows]
+        scores = [
+            self.trial.score(row, self.space.classes, partial(self._network, row), self._plan(row)) for row in rows
+        ]
         return np.array(scores, dtype=np.float64)
+
+    def forget(self, archs: UInt8[np.ndarray, "n decisions"]) -> None:
+        """Remove the checkpoints of architectures whose scores are kept."""
+        for row in archs:
+            checkpoint = self._plan(row).checkpoint
+            if checkpoint is not None:
+                forget_checkpoint(checkpoint)
+
+    def _plan(self, row: UInt8[np.ndarray, " decisions"]) -> Plan:
+        plan = Plan(phase="network", steps=self.trial.steps)
+        if self._file is not None:
+            plan.identity = fingerprint(self.digest, row.tolist())[:20]
+            plan.checkpoint, plan.save_every = self._file(f"trained-{plan.identity}"), self._save_every
+        return plan
 
     def _network(self, row: np.ndarray, streams: Streams) -> nn.Module:
         return build(partial(self.space.network, row), streams, self.device)

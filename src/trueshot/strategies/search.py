@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Any, final
 
 from trueshot.core.cache import EvaluationCache
@@ -31,7 +32,7 @@ from trueshot.training.optimizers import make_optimizer
 from trueshot.training.supernet import SupernetTask
 from trueshot.training.task import TRAIN
 
-_STEPS = 4
+_STEPS, _TIMED = 4, 3
 _CHUNK = 8
 """Architectures between two signs of progress, where a call of the evaluator has no price of its own."""
 
@@ -122,6 +123,11 @@ class Search:
         evaluator: Evaluator | None = None
         fine_tuning = 0.0
         weights = self._weights
+        archs = self.sampler.sample(_STEPS + 1, Streams(0).numpy("forecast"))
+        total = self.config.asker.says("evaluations", 0)
+        told = self.config.oracle.says("seconds")
+        if told is not None:
+            return Forecast((Phase("search", median(told(self.context, row) for row in archs[:_TIMED]) * total),))
         if weights is None:
             evaluator = self.config.oracle.build(self.context)
         else:
@@ -141,10 +147,9 @@ class Search:
                 ]
             fine_tuning = step * self.config.evaluation.fine_tune_steps if self._way == "fine-tuned" else 0.0
             evaluator = trained.one_shot()
-        archs = self.sampler.sample(_STEPS + 1, Streams(0).numpy("forecast"))
         score = median_seconds(lambda index: evaluator(archs[index][None]), _STEPS)
         each = score * self._weights_per_score + fine_tuning
-        return Forecast((*phases, Phase("search", each * self.config.asker.says("evaluations", 0))))
+        return Forecast((*phases, Phase("search", each * total)))
 
     def run(self) -> Found:
         """Search, or finish what an earlier attempt left."""

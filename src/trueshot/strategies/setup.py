@@ -28,6 +28,7 @@ from trueshot.evaluation.config import Metric
 from trueshot.evaluation.parallel import Spread
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.tabular import TabularEvaluator
+from trueshot.evaluation.timing import step_seconds, waiting_for
 from trueshot.evaluation.trained import StandAlone, Trial
 from trueshot.evaluation.truth import TruthTable
 from trueshot.evaluation.wrappers import Canonical
@@ -36,11 +37,15 @@ from trueshot.search.bounds import Bounds
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions, standard_costs
 from trueshot.spaces.description import describe
+from trueshot.training.classification import Loss
 from trueshot.training.data.batches import eval_batches, train_batches
 from trueshot.training.data.dataset import Dataset, Part
 from trueshot.training.data.dataset import EncodedImages as Encoded
 from trueshot.training.data.options import DataOptions
 from trueshot.training.data.sources import load
+from trueshot.training.optimizers import make_optimizer
+from trueshot.training.standalone import NetworkTask, build
+from trueshot.training.task import TRAIN
 
 if TYPE_CHECKING:
     from trueshot.strategies.config import RetrainingConfig
@@ -128,26 +133,30 @@ class Context:
     def stand_alone(self, metric: Metric) -> Evaluator:
         """Return what trains each architecture by itself, twins once, and measures it on the validation images.
 
-        With an executor of several workers these train side by side; the scores are the same.
+        With an executor of several workers these train side by side; the scores are the same. Each is kept as soon as
+        it is there, and a training that is killed goes on from a checkpoint of its own.
 
         Raises:
             ConfigError: when nothing says how networks are trained.
         """
         if self.retraining is None:
             raise ConfigError("oracle train needs to know how: set retraining.recipe, or choose a preset")
-        alone = partial(_trained_alone, self.alone(), metric)
-        if self.executor.workers == 1:
-            evaluator = alone()
-        else:
-            evaluator = Spread(
-                alone,
-                self.executor,
-                cache=EvaluationCache(self.run.path / "log" / "trained.parquet"),
-                threads=torch.get_num_threads(),
-                device_share=0.0 if self.device.type == "cpu" else self.executor.device_share,
-                observer=self.observer,
-            )
-        return Canonical(evaluator, self.space, self.space.rules[0])
+        spread = Spread(
+            partial(_trained_alone, self.alone(), metric),
+            self.executor,
+            cache=EvaluationCache(self.run.path / "log" / "trained.parquet"),
+            threads=torch.get_num_threads(),
+            device_share=0.0 if self.device.type == "cpu" else self.executor.device_share,
+            observer=self.observer,
+        )
+        return Canonical(spread, self.space, self.space.rules[0])
+
+    def stand_alone_seconds(self, row: UInt8[np.ndarray, " decisions"]) -> float:
+        """Return the expected seconds of training an architecture by itself, from a few steps; nothing is kept."""
+        trial = _trial(self, "accuracy")
+        network = build(partial(self.space.final().network, row), Streams(0), self.device)
+        task = NetworkTask(network, trial.recipe, make_optimizer(network, trial.recipe), None, Loss(), Streams(0))
+        return trial.steps * step_seconds(task, {TRAIN: trial.train}, wait=waiting_for(self.device))
 
     def tabular(self, file: str) -> Evaluator:
         """Return what looks scores up in a table of truth, those of twins included.
@@ -191,6 +200,17 @@ class Context:
 
 def _trained_alone(context: Context, metric: Metric) -> Evaluator:
     """Return the evaluator that trains each architecture, in this process."""
+    return StandAlone(
+        context.space.final(),
+        _trial(context, metric),
+        device=context.device,
+        checkpoint=context.run.checkpoint,
+        save_every=context.save_every,
+    )
+
+
+def _trial(context: Context, metric: Metric) -> Trial:
+    """Return how each architecture is trained by itself, and on what it is measured."""
     assert context.retraining is not None
     config, images = context.retraining, context.images
     streams = context.streams.child("oracle-train")
@@ -203,8 +223,7 @@ def _trained_alone(context: Context, metric: Metric) -> Evaluator:
         device=context.device,
     )
     validation = eval_batches(images.validation, images, batch_size=512, device=context.device)
-    trial = Trial(batches, validation, config.recipe, streams, data=images.digest, metric=metric)
-    return StandAlone(context.space.final(), trial, device=context.device)
+    return Trial(batches, validation, config.recipe, streams, data=images.digest, metric=metric)
 
 
 @contextlib.contextmanager
