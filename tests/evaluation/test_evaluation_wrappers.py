@@ -238,3 +238,24 @@ def test_fingerprints_tell_content_apart():
     assert fingerprint(tensor.reshape(2, 2).t().contiguous().t()) == fingerprint(tensor.reshape(2, 2))
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     assert fingerprint(torch.tensor(3)) != fingerprint(torch.tensor(4))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda archs: np.ones(len(archs) - 1), r"float64 of shape \(5,\)"),
+        (lambda archs: np.ones((len(archs), 1)), r"float64 of shape \(6, 1\)"),
+        (lambda archs: None, r"object of shape \(\)"),
+    ],
+)
+def test_an_evaluator_that_gives_no_number_for_each_is_named(wrong, told):
+    class Mine:
+        digest = "mine"
+
+        def __call__(self, archs):
+            return wrong(archs)
+
+    with pytest.raises(
+        ConfigError, match=f"evaluator Mine must give one number for each of 6 architectures, not {told}$"
+    ):
+        Cached(Mine(), EvaluationCache(None))(ARCHS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trueshot.cli.names import find
+from trueshot.cli.names import TABLE, find, find_class
 from trueshot.cli.values import Said, over_preset
+from trueshot.core.config import did_you_mean
 from trueshot.core.errors import ConfigError
+from trueshot.core.units import parse_quantity
 from trueshot.strategies.config import STRATEGY, SearchConfig
 from trueshot.strategies.presets import read_preset
 from trueshot.strategies.truth_config import TruthConfig, TruthTraining
@@ -23,6 +25,28 @@ def check_values(said: Said, preset: str | None) -> SearchConfig:
         ConfigError: naming the first value that is wrong.
     """
     return search_config(said.values, read_preset(preset or FALLBACK))
+
+
+def check_costs(config: SearchConfig, own: Sequence[str]) -> None:
+    """Refuse bounds that are no values, and costs that there are not, before images are read.
+
+    Args:
+        config: of the search.
+        own: names of the user's costs; an empty one where only the made cost can tell it.
+
+    Raises:
+        ConfigError: naming the value or the cost.
+    """
+    bounds = [*config.budget.least.items(), *config.budget.most.items()]
+    for name, value in bounds:
+        if name in TABLE["cost"]:
+            parse_quantity(value, find_class("cost", name).unit, f"{name} bound")  # type: ignore[attr-defined]
+    asker = getattr(config.strategy.config, "asker", None)
+    minimised = () if asker is None else asker.says("minimise", ())
+    known = [*TABLE["cost"], *own]
+    for name in [*(name for name, _ in bounds), *minimised]:
+        if name not in known and "" not in own:
+            raise ConfigError(f"there is no cost '{name}'{did_you_mean(name, known)}")
 
 
 def search_config(said: Mapping[str, Any], below: Mapping[str, Any]) -> SearchConfig:

@@ -66,7 +66,7 @@ def rank(
     options |= {"source": data} if data is not None else {}
     options |= {"space": {"name": space}} if space is not None else {}
     asked = Said.of(config, options, tuple(set_ or ()))
-    check_early(asked.space)
+    check_early(asked.space, device, executor, ray)
     ranking_config(asked, preset)
 
     from trueshot.cli.progress import make_progress

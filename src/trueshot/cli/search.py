@@ -28,7 +28,8 @@ def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     given = _given(arguments, "--strategy")
     strategies = [*TABLE["strategy"], *(kind for kind in given if kind not in TABLE["strategy"])]
     options = options_of(SearchConfig, *(find("strategy", kind).config for kind in strategies))
-    costs = [*TABLE["cost"], *(_cost_name(path) for path in _given(arguments, "--cost"))]
+    own = dict.fromkeys(filter(None, map(_cost_name, _given(arguments, "--cost"))))
+    costs = [*TABLE["cost"], *own]
     app.command(name)(with_options(search, [*options, *map(_bound, costs)]))
 
 
@@ -72,16 +73,19 @@ def search(
     said: Any = None,
 ) -> None:
     """Search an architecture for your images under a cost budget, and train what was found."""
-    from trueshot.cli.early import check_values
+    from trueshot.cli.early import check_costs, check_values
     from trueshot.cli.values import Said, check_early
+    from trueshot.core.units import parse_duration
 
     options = dict(said)
     options |= {"source": data} if data is not None else {}
     options |= {"space": {"name": space}} if space is not None else {}
     asked = Said.of(config, options, tuple(set_ or ()))
-    check_early(asked.space)
+    check_early(asked.space, device, executor, ray)
     preset = preset or asked.preset
-    check_values(asked, preset)
+    if time_budget is not None:
+        parse_duration(time_budget, "--time-budget")
+    check_costs(check_values(asked, preset), [_cost_name(path) for path in cost or ()])
 
     from trueshot.cli.progress import make_progress
     from trueshot.cli.request import Request, prepare
@@ -123,9 +127,23 @@ def _given(arguments: Sequence[str], name: str) -> list[str]:
 
 
 def _cost_name(path: str) -> str:
-    from trueshot.cli.names import find_class
+    """Return the name of a user's cost, empty where only its instances have one.
 
-    return str(getattr(find_class("cost", path), "name", ""))
+    Raises:
+        ConfigError: when it can be no name of an option, or is that of a cost of this package.
+    """
+    from trueshot.cli.names import TABLE, find_class
+    from trueshot.core.errors import ConfigError
+
+    name = getattr(find_class("cost", path), "name", "")
+    if not isinstance(name, str) or not name:
+        return ""
+    if not name.isidentifier() or name in TABLE["cost"]:
+        raise ConfigError(
+            f"cost '{path}' is called '{name}': choose a name of its own, of letters, digits and _, other than"
+            f" {', '.join(TABLE['cost'])}"
+        )
+    return name
 
 
 def _bound(name: str) -> Option:

@@ -86,7 +86,7 @@ def build(
     from trueshot.cli.values import Said, check_early
 
     asked = Said.of(None, {**said, "source": data, "space": {"name": space}}, tuple(set_ or ()))
-    check_early(asked.space)
+    check_early(asked.space, device, executor, ray)
     truth_config(asked, preset, epochs)
 
     from trueshot.cli.progress import make_progress

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueshot.cli.names import make_space
+from trueshot.cli.names import find_class, make_space
 from trueshot.core.config import Config
-from trueshot.core.errors import ConfigError
+from trueshot.core.errors import ConfigError, DeviceError
+from trueshot.core.executor import check_executor
 from trueshot.spaces.checks import as_tuples
 from trueshot.strategies.config import STRATEGY
 from trueshot.strategies.presets import assignment, choose_preset, merge, read_config, read_preset
@@ -127,13 +129,18 @@ def _proposer(below: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, An
     return merge(own, earlier) if earlier.get("kind") == kind else own
 
 
-def check_early(space: tuple[str | None, dict[str, Any]]) -> None:
-    """Refuse mistyped arguments of a space before anything heavy is imported.
+def check_early(space: tuple[str | None, dict[str, Any]], device: str | None, executor: str, ray: str | None) -> None:
+    """Refuse a mistyped space or argument of one, device or executor before anything heavy is imported.
 
     Raises:
-        ConfigError: naming the argument.
+        TrueshotError: naming it.
     """
+    if device is not None and re.fullmatch(r"(cpu|cuda)(:\d+)?", device) is None:
+        raise DeviceError(f"'{device}' is no device: choose cpu or cuda")
+    check_executor(executor, ray)
     name, arguments = space
+    if name is not None:
+        find_class("space", name)
     if arguments:
         make_space(name or "topology", {key: as_tuples(value) for key, value in arguments.items()})
 

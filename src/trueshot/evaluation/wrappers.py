@@ -56,6 +56,21 @@ def _some(evaluators: Sequence[Evaluator]) -> tuple[Evaluator, ...]:
     return tuple(evaluators)
 
 
+def _one_each(evaluator: Evaluator, rows: UInt8[np.ndarray, "n decisions"]) -> np.ndarray:
+    """Return the scores of some architectures.
+
+    Raises:
+        ConfigError: when they are not one number for each.
+    """
+    scores = np.asarray(evaluator(rows))
+    if scores.shape != (len(rows),) or scores.dtype.kind not in "iuf":
+        raise ConfigError(
+            f"evaluator {type(evaluator).__name__} must give one number for each of {len(rows)} architectures, not"
+            f" {scores.dtype} of shape {scores.shape}"
+        )
+    return scores
+
+
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
 
 
@@ -101,7 +116,7 @@ class Cached:
         for start in range(0, len(missing), size):
             part = missing[start : start + size]
             began = time.perf_counter()
-            scores[part] = self.evaluator(rows[part])
+            scores[part] = _one_each(self.evaluator, rows[part])
             columns = dict(self.describe(rows[part])) if self.describe is not None else {}
             columns.setdefault("seconds", [(time.perf_counter() - began) / len(part)] * len(part))
             self.cache.put(digest, rows[part], scores[part], **columns)
