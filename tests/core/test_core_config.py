@@ -127,11 +127,27 @@ def test_copies_are_validated_and_can_be_sent_to_other_processes():
     assert pickle.loads(pickle.dumps(chosen)) == chosen
 
 
+class Inside:
+    """A component whose options stand inside it."""
+
+    class Config(Config):
+        """How it works.
+
+        Attributes:
+            steps: changes that are tried, one
+                after another.
+        """
+
+        steps: int = 20
+
+
 def test_every_value_is_described_by_its_class():
     assert [(d.key, d.meaning, d.default, d.choice) for d in described(Outer)] == [
         ("seed", "of everything.", 0, None),
         ("inner.sampler", "which architectures.", {"kind": "fair", "per_step": 1, "size": 2, "other": 3}, "sampler"),
     ]
+    (steps,) = described(Inside.Config)
+    assert (steps.key, steps.meaning) == ("steps", "changes that are tried, one after another.")
     assert {d.key: d.meaning for d in described(Fair)} == {
         "per_step": "how many, over two lines.",
         "size": "of it",

@@ -63,6 +63,15 @@ def test_a_run_can_be_refused_before_all_of_its_configuration_is_known(tmp_path)
         RunDirectory(tmp_path / "file").stored({}, resume=False)
 
 
+def test_a_difference_is_told_by_a_value_rather_than_by_a_fingerprint(tmp_path):
+    RunDirectory.open(tmp_path, {"settings": "6f5d", "training": {"recipe": {"epochs": 3}}}, resume=False)
+    other = {"settings": "9cc2", "training": {"recipe": {"epochs": 2}}}
+    with pytest.raises(RunError, match=r"configuration \(training\.recipe\.epochs: 3 there, 2 now\)"):
+        RunDirectory(tmp_path).stored(other, resume=True)
+    with pytest.raises(RunError, match=r"configuration \(settings: '6f5d' there, '9cc2' now\)"):
+        RunDirectory(tmp_path).stored({"settings": "9cc2"}, resume=True)
+
+
 @pytest.mark.parametrize("resume", [True, False])
 def test_a_folder_of_something_else_is_left_alone(tmp_path, resume):
     (tmp_path / "thesis.tex").write_text("")

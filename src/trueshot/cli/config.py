@@ -64,6 +64,7 @@ def show(
 def _described(preset: str, strategy: str) -> list[tuple[Any, Any]]:
     """Return every value of a run under a preset with its description."""
     from trueshot.cli.names import find
+    from trueshot.cli.values import over_preset
     from trueshot.core.config import described
     from trueshot.strategies.config import SearchConfig
     from trueshot.strategies.presets import read_preset
@@ -74,6 +75,8 @@ def _described(preset: str, strategy: str) -> list[tuple[Any, Any]]:
         from trueshot.strategies.rank_config import RankingConfig
 
         classes = [RankingConfig]
+    # The sizes of the proposer that is used, as a search takes them.
+    content = {**content, **over_preset(content, {"strategy": strategy}, {"proposer"})}
     return [(value, _of(content, value.key)) for cls in classes for value in described(cls) if value.key != "strategy"]
 
 

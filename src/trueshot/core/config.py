@@ -374,7 +374,7 @@ def described(cls: type[Config], prefix: str = "") -> Iterator[Described]:
             yield from described(inner, f"{key}.")
 
 
-_ATTRIBUTE = re.compile(r"^ {8}(\w+): (.*)$")
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*)$")
 _ALSO = re.compile(r"; ``(\w+)``(?: likewise)?:? ?")
 
 
@@ -385,12 +385,11 @@ def attributes_of(cls: type[BaseModel]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for base in (base for base in reversed(cls.__mro__) if issubclass(base, Config) and base is not Config):
-        section = (vars(base).get("__doc__") or "").partition("Attributes:\n")[2]
+        # However deep the class stands.
+        section = inspect.cleandoc(vars(base).get("__doc__") or "").partition("Attributes:\n")[2]
         name = ""
         for line in section.split("\n"):
-            match = _ATTRIBUTE.match(
-                f"    {line}" if line.startswith("    ") and not line.startswith(" " * 8) else line
-            )
+            match = _ATTRIBUTE.match(line)
             if match is not None:
                 name, found[match[1]] = match[1], match[2]
             elif name and line.strip():

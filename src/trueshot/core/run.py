@@ -51,7 +51,7 @@ class RunDirectory:
             if not resume:
                 raise RunError(f"{path} already holds a run: add --resume to go on with it, or choose another --out")
             stored = {key: value for key, value in read_json(self.config_path).items() if key != "version"}
-            for key in sorted(config):
+            for key in sorted(config, key=lambda key: (key in _FINGERPRINTS, key)):
                 if stored.get(key) != config[key]:
                     raise _another(path, stored, config, key)
             return stored
@@ -109,6 +109,10 @@ class RunDirectory:
     def network(self, name: str, role: str) -> Path:
         """Return the folder of one trained network."""
         return self.path / ("winners" if role == "winner" else "baselines") / name
+
+
+_FINGERPRINTS = ("identity", "settings")
+"""Keys of a configuration that people cannot read; what they are made of is told first."""
 
 
 def _another(path: Path, stored: dict[str, Any], config: dict[str, Any], key: str) -> RunError:

@@ -275,6 +275,17 @@ class RegularisedEvolutionConfig(SearchedConfig):
         return Part("evolution", self.proposer)
 
 
+def _refuse_chosen_proposer(strategy: str, own: type[Config], proposer: Any) -> None:
+    """Refuse the name of a proposer where a strategy has one of its own."""
+    field = own.model_fields.get("proposer")
+    name = proposer.get("kind") if isinstance(proposer, Mapping) else proposer
+    if isinstance(name, str) and field is not None and isinstance(field.default, Config):
+        raise ConfigError(
+            f"strategy {strategy} has a proposer of its own, and {name} is asked for: leave --proposer out, or take"
+            f" --strategy {STRATEGY}"
+        )
+
+
 class SearchConfig(Config):
     """Everything that decides the outcome of a search, apart from data, space and device.
 
@@ -315,6 +326,7 @@ class SearchConfig(Config):
         for key in values:
             if key not in known:
                 raise ConfigError(f"configuration value {key}: there is no such value{did_you_mean(str(key), known)}")
+        _refuse_chosen_proposer(kind, own, values.get("proposer"))
         head = {key: value for key, value in values.items() if key in cls.model_fields and key != "strategy"}
         rest = {key: value for key, value in values.items() if key not in cls.model_fields}
         try:
