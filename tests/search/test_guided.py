@@ -125,3 +125,17 @@ def test_sizes_and_tells_are_checked():
     assert GuidedConfig().scaled(0.1).evaluations == 99
     with pytest.raises(ValueError, match="asked for"):
         guided(CHAIN, 10).tell(CHAIN.sample(5, 0), np.zeros(5))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [(np.full(100, np.nan), "0 of them finite"), (np.zeros(3), r"\(3,\) values")]
+)
+def test_a_predictor_must_give_a_number_for_each(given, told):
+    class Broken(Noted):
+        def __call__(self, archs):
+            return given[: len(archs)]
+
+    proposer = Guided(CHAIN, Broken(CHAIN), config=GuidedConfig(evaluations=40, first=20, pool=100), seed=0)
+    proposer.tell(first := proposer.ask(20), np.arange(float(len(first))))
+    with pytest.raises(ConfigError, match=f"predictor Broken gave .*{told}"):
+        proposer.ask(2)

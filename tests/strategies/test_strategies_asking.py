@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from trueshot.core.cache import EvaluationCache
-from trueshot.core.errors import RunError
+from trueshot.core.errors import ConfigError, RunError
 from trueshot.search.bounds import Bounds
 from trueshot.search.config import EvolutionConfig, NSGA2Config, RandomSearchConfig
 from trueshot.search.evolution import Evolution
@@ -201,18 +201,34 @@ def test_a_row_proposed_twice_is_evaluated_once():
     assert history.asked.tolist() == [1, 1, 2, 2, 3, 3]
 
 
-def test_a_proposer_that_waits_for_nothing_is_a_defect():
+@pytest.mark.parametrize(
+    ("finished", "told"), [(False, "Idle asks for nothing more"), (True, "Idle had finished before it asked")]
+)
+def test_a_proposer_that_asks_for_nothing_is_told_of(finished, told):
     class Idle:
-        finished = False
-
         def ask(self, n):
             return np.zeros((0, 19), dtype=np.uint8)
 
         def tell(self, archs, scores):
             raise AssertionError
 
-    with pytest.raises(RuntimeError, match="Idle waits for scores, but was told them all"):
+    Idle.finished = finished
+    with pytest.raises(ConfigError, match=told):
         run(Idle, Counting())
+
+
+def test_what_a_proposer_asks_for_must_be_architectures():
+    class Wide:
+        finished = False
+
+        def ask(self, n):
+            return np.zeros((1, 20), dtype=np.uint8)
+
+        def tell(self, archs, scores):
+            raise AssertionError
+
+    with pytest.raises(ConfigError, match=r"proposer Wide asked for what is no batch of architectures: .*\(n, 19\)"):
+        run(Wide, Counting(), space=SPACE)
 
 
 def test_the_cache_file_describes_every_row(tmp_path):
@@ -245,5 +261,5 @@ def test_a_score_that_is_not_finite_names_the_architecture():
         def __call__(self, archs):
             return np.full(len(archs), np.nan)
 
-    with pytest.raises(RunError, match="scores are not finite"):
-        run(PROPOSERS["nsga2"], Broken())
+    with pytest.raises(RunError, match=r"10 of 10 scores are not finite, the first \(nan\) of architecture E\dK\d-"):
+        run(PROPOSERS["nsga2"], Broken(), describe=described(SPACE, standard_costs(SPACE)), batch=10)

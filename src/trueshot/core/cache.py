@@ -103,9 +103,10 @@ class EvaluationCache:
         wrong = np.flatnonzero(~np.isfinite(scores))
         if len(wrong):
             first = int(wrong[0])
+            name = columns["arch"][first] if "arch" in columns else archs[first].tolist()
             raise RunError(
                 f"{len(wrong)} of {len(scores)} scores are not finite, the first ({scores[first]}) of architecture"
-                f" {archs[first].tolist()}: the evaluator or its weights are broken"
+                f" {name}: mend the evaluator, or train its weights at a lower learning rate"
             )
         if taken := _REQUIRED.keys() & columns.keys():
             raise ValueError(f"column {min(taken)} is one of the cache's own")

@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from trueshot.core.errors import ConfigError
 from trueshot.core.random import Streams
 from trueshot.prediction.protocol import Predictor
 from trueshot.sampling import Sampler, Uniform
@@ -85,7 +86,7 @@ class Guided:
         self._exhausted = len(pool) <= allowed
         if len(pool) > allowed:
             self._learn()
-            order = np.argsort(-self.predictor(pool), kind="stable")
+            order = np.argsort(-self._predicted(pool), kind="stable")
             pool = pool[order[:allowed]]
         return self._ledger.ask(pool)
 
@@ -97,6 +98,15 @@ class Guided:
         """
         self._ledger.tell(archs, scores)
         self._learned = False
+
+    def _predicted(self, pool: Rows) -> Float64[np.ndarray, " n"]:
+        values = np.asarray(self.predictor(pool), dtype=np.float64)
+        if values.shape != (len(pool),) or not np.isfinite(values).all():
+            raise ConfigError(
+                f"predictor {type(self.predictor).__name__} gave {values.shape} values, {np.isfinite(values).sum()} of"
+                f" them finite, for {len(pool)} architectures: it must give one finite number for each"
+            )
+        return values
 
     def _learn(self) -> None:
         """Fit the predictor to all scores so far, where some are new."""

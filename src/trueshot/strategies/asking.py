@@ -13,13 +13,14 @@ import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from trueshot.core.cache import EvaluationCache
-from trueshot.core.errors import RunError
+from trueshot.core.errors import ConfigError, RunError
 from trueshot.core.run import read_log
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.wrappers import Cached, Columns
 from trueshot.search.protocol import Proposer
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions, standard_costs
+from trueshot.strategies.checks import checked_rows
 
 _VERSION = {"version": 1}
 
@@ -153,6 +154,7 @@ class Asking:
         describe: further columns of the cache, see :class:`~trueshot.evaluation.wrappers.Cached`.
         batch: most architectures asked for at once; evolution gets farther in small ones, NSGA-II does not care.
         chunk: most architectures in one call of the evaluator; all of a batch by default.
+        space: when given, whatever the proposer asks for must be architectures of it.
 
     Raises:
         RunError: when the log cannot be read or written.
@@ -167,8 +169,10 @@ class Asking:
         describe: Callable[[np.ndarray], Columns] | None = None,
         batch: int = 8,
         chunk: int | None = None,
+        space: Space | None = None,
     ) -> None:
         self.proposer, self.cache, self.describe, self.batch, self.chunk = proposer, cache, describe, batch, chunk
+        self.space = space
         self._log = Log(log)
         self._asks: list[Rows] = []
         self._scores: dict[bytes, float] = {}
@@ -191,6 +195,8 @@ class Asking:
 
         Raises:
             RunError: when a score is not finite, the log is of another search, or a file cannot be written.
+            ConfigError: when the proposer waits for scores although it was told them all, asks for nothing at all, or
+                for what is no architecture.
         """
         start, metered, left = time.perf_counter(), _Metered(evaluator), evaluations
         while not self.proposer.finished and left != 0:
@@ -202,7 +208,14 @@ class Asking:
                 if report is not None:
                     report(self.history)
             elif not self.proposer.finished:
-                raise RuntimeError(f"{type(self.proposer).__name__} waits for scores, but was told them all")
+                raise ConfigError(
+                    f"proposer {self._name} asks for nothing more though it was told every score: let `ask` return"
+                    " architectures or `finished` be true"
+                )
+        if not self._asks:
+            raise ConfigError(
+                f"proposer {self._name} had finished before it asked for an architecture: mend `finished`"
+            )
         self.cache.flush()
         self._count(start, metered)
         return self.history
@@ -223,6 +236,10 @@ class Asking:
         return self.history
 
     @property
+    def _name(self) -> str:
+        return type(self.proposer).__name__
+
+    @property
     def history(self) -> History:
         """All that was evaluated, with the latest scores."""
         archs = np.concatenate([*self._asks, np.empty((0, self._width), dtype=np.uint8)])
@@ -238,6 +255,8 @@ class Asking:
 
     def _ask(self, n: int) -> Rows:
         rows = self.proposer.ask(n)
+        if self.space is not None:
+            rows = checked_rows(rows, self.space, f"proposer {self._name} asked for")
         self._width = rows.shape[1]
         if len(rows):
             self._asks.append(rows)

@@ -38,6 +38,7 @@ from trueshot.sharing import Supernet
 from trueshot.spaces import Space
 from trueshot.spaces.canonical.classes import LARGEST, every, positions
 from trueshot.spaces.steps import Stepwise
+from trueshot.strategies.checks import check_sampler
 from trueshot.strategies.rank_config import COSTS, RankingConfig, RankingOptions
 from trueshot.strategies.ranking_result import assemble
 from trueshot.strategies.setup import Context, threads
@@ -189,6 +190,7 @@ class Ranking:
             )
         if not self.shared:
             raise ConfigError("a ranking compares supernets: name at least one evaluator of a supernet")
+        check_sampler(self.weights(0).sampler(), self.context.space)
         self.weights(0).make()
         self.weights(0).check()
 

@@ -22,6 +22,7 @@ from trueshot.search.extremes import cost_range
 from trueshot.spaces import Space
 from trueshot.spaces.costs import additive
 from trueshot.spaces.description import describe
+from trueshot.strategies.checks import checked_found
 from trueshot.strategies.config import SearchConfig
 from trueshot.strategies.finish import Finish, compare
 from trueshot.strategies.picking import Candidate, pick_off_the_shelf
@@ -133,7 +134,7 @@ class SearchRun:
         if run.result.exists():
             return Result.read(run.result)
         clock = Clock(run.path / "log" / "timings.json")
-        found = self.strategy.run()
+        found = checked_found(self.strategy.run(), self.config.strategy.kind, self.context.space)
         records: list[NetworkRecord] = []
         if self.finish is not None:
             start = time.monotonic()

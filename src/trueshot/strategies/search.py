@@ -23,6 +23,7 @@ from trueshot.sampling import Sampler, Uniform, describe_sampler
 from trueshot.sampling.config import AutoConfig
 from trueshot.search.protocol import Proposer
 from trueshot.strategies.asking import Asking, History, described
+from trueshot.strategies.checks import check_costs, check_sampler
 from trueshot.strategies.config import SearchedConfig
 from trueshot.strategies.protocol import Forecast, Found, Phase
 from trueshot.strategies.setup import Context
@@ -103,7 +104,9 @@ class Search:
             raise ConfigError(f"oracle {self.config.oracle.kind} uses no supernet: leave --supernet out")
         if context.earlier is not None:
             borrowed_snapshots(context, context.earlier)
+        check_costs(context.costs)
         context.bounds.check(context.costs)
+        check_sampler(self.sampler, context.space)
         self.proposer()
         if self._weights is None:
             self.config.oracle.build(context)
@@ -195,6 +198,7 @@ class Search:
             batch=batch,
             # Snapshots are read once for each call.
             chunk=batch if self._way == "score" else max(_CHUNK, self.context.executor.workers or batch),
+            space=self.context.space,
         )
         history = asking.run(evaluator, report=report)
         observer.end("search")

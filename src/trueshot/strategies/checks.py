@@ -1,0 +1,72 @@
+"""What parts give, a user's own among them, is looked at where it enters, before anything is trained on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from trueshot.core.errors import ArchitectureError, ConfigError
+from trueshot.core.random import Streams
+from trueshot.sampling import Sampler
+from trueshot.spaces import Space
+from trueshot.spaces.costs import CostFunctions
+from trueshot.strategies.protocol import Found
+
+_DRAWN = 2
+
+
+def checked_rows(rows: Any, space: Space, told: str) -> UInt8[np.ndarray, "n decisions"]:
+    """Return architectures that a part gave.
+
+    Args:
+        rows: what it gave.
+        space: whose architectures they must be.
+        told: what the part is and did, for the message, such as ``"sampler Mine drew"``.
+
+    Raises:
+        ConfigError: when they are no architectures of the space.
+    """
+    try:
+        return space.check(rows)
+    except (ArchitectureError, TypeError, ValueError) as error:
+        raise ConfigError(f"{told} what is no batch of architectures: {error}") from None
+
+
+def check_sampler(sampler: Sampler, space: Space) -> None:
+    """Draw a few architectures as a trial.
+
+    Raises:
+        ConfigError: when the sampler draws anything else.
+    """
+    name = type(sampler).__name__
+    rows = checked_rows(sampler.sample(_DRAWN, Streams(0).numpy("a trial")), space, f"sampler {name} drew")
+    if len(rows) != _DRAWN:
+        raise ConfigError(f"sampler {name} drew {len(rows)} architectures where {_DRAWN} were asked for: mend `sample`")
+
+
+def check_costs(costs: CostFunctions) -> None:
+    """Cost a few architectures as a trial: what is no bound is called only at the end of a search otherwise.
+
+    Raises:
+        ConfigError: naming a cost that gives anything but a finite number for each.
+    """
+    costs(costs.space.sample(_DRAWN, 0))
+
+
+def checked_found(found: Any, kind: str, space: Space) -> Found:
+    """Return what a strategy found.
+
+    Raises:
+        ConfigError: when it is no :class:`Found`, is empty, or its architectures and scores do not belong together.
+    """
+    if not isinstance(found, Found):
+        raise ConfigError(f"strategy {kind} ended with {type(found).__name__}: `run` must return a strategies.Found")
+    rows = checked_rows(found.archs, space, f"strategy {kind} found")
+    if not len(rows) or found.scores.shape != (len(rows),):
+        raise ConfigError(
+            f"strategy {kind} found {len(rows)} architectures with scores of shape {found.scores.shape}: `run` must"
+            " return at least one, and a score for each"
+        )
+    return found
