@@ -67,6 +67,14 @@ def test_evolution_finds_and_trains(tmp_path, monkeypatch):
     assert all(entry["costs"]["madds"] <= 100_000 for entry in result["found"])
 
 
+@pytest.mark.usefixtures("no_onnx")
+def test_trainings_side_by_side_are_an_oracle(tmp_path):
+    more = ["--strategy", "random", "--oracle", "train", "--workers", "2", *sets("proposer.evaluations=3")]
+    more += sets("data.max_images=120", "retraining.recipe={epochs: 1, batch_size: 64, lr: 0.1, warmup_epochs: 0}")
+    result = on_digits(tmp_path / "run", *more)
+    assert (result["evaluated"], result["evaluator"]) == (3, "train")
+
+
 def means_of_twins(folder):
     """Return for each architecture of the made-up table the mean over its class of twins."""
     space, table = NasBench201(), pd.read_parquet(folder / "nasbench201.parquet")

@@ -1,5 +1,6 @@
 """Counts and durations as people write them."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +8,7 @@ from jaxtyping import TypeCheckError
 
 from trueshot.core.errors import ConfigError
 from trueshot.core.units import format_count, format_duration, parse_count, parse_duration
+from trueshot.criteria.correlation import kendall_tau
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,6 @@ def test_formats():
     assert [format_duration(x) for x in (0.5, 12, 200, 3900, 59.9)] == ["0.5s", "12s", "3m 20s", "1h 05m", "1m 00s"]
 
 
-def test_annotations_of_the_package_are_checked_while_tests_run():
-    with pytest.raises(TypeCheckError):
-        format_count("many")
+def test_shapes_that_the_package_annotates_are_checked_while_tests_run():
+    with pytest.raises(TypeCheckError, match="predicted"):
+        kendall_tau(predicted=np.zeros((3, 1)), true=np.zeros(3))

@@ -1,5 +1,7 @@
 """A search from start to end inside the process, by every strategy of the package."""
 
+import time
+
 import numpy as np
 import pytest
 from strategy_parts import SPACE, kept_run, make_search
@@ -10,6 +12,7 @@ from trueshot.core.executor import Local
 from trueshot.core.results import Front, Networks
 from trueshot.core.run import RunDirectory
 from trueshot.spaces.storage import load_network
+from trueshot.strategies import search as module
 from trueshot.strategies.run import SearchRun
 from trueshot.strategies.setup import choose_device
 
@@ -84,6 +87,46 @@ def test_random_search_of_a_supernet_is_one_shot_search_with_random_proposals(tm
     assert (front.scores, front.costs) == (same.scores, same.costs)
     assert one.head["digest"] == other.head["digest"]
     assert [record.test for record in trained(one)] == [record.test for record in trained(other)]
+
+
+def test_a_forecast_trains_no_network_to_its_end(tmp_path, monkeypatch):
+    over = {"strategy": "evolution", "oracle": "train", "proposer": {"population": 4, "evaluations": 6}}
+    search = make_search(tmp_path, **over)
+    monkeypatch.setattr("trueshot.evaluation.trained.train_network", None)
+    phases = {phase.name: phase.seconds for phase in search.strategy.forecast()}
+    assert phases.keys() == {"search"}
+    assert phases["search"] > 0
+
+
+class Slow:
+    """An evaluator that takes its time, and counts."""
+
+    digest = "slow"
+
+    def __init__(self, seconds):
+        self.seconds, self.scored = seconds, 0
+
+    def __call__(self, archs):
+        self.scored += len(archs)
+        time.sleep(self.seconds)
+        return np.zeros(len(archs))
+
+
+@pytest.mark.parametrize(("seconds", "scored"), [(0.05, 1), (0.0, 5)])
+def test_one_slow_score_is_enough_for_a_forecast(seconds, scored, monkeypatch):
+    monkeypatch.setattr(module, "_LONG", 0.04)
+    slow = Slow(seconds)
+    assert module._seconds_of_a_score(slow, SPACE.sample(5, 0)) >= seconds
+    assert slow.scored == scored
+
+
+def test_samples_and_checkpoints_that_will_be_missing_are_said_before_the_training(tmp_path):
+    for oracle, more, told in (
+        ("supernet:score", {"weight_sampling": {"samples": 1}}, "supernet:score averages over samples"),
+        ("supernet:median", {}, "supernet:median needs the weights of several epochs"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            make_search(tmp_path, oracle=oracle, **more).check()
 
 
 def test_evolution_trains_each_architecture_where_it_is_told_to(tmp_path):

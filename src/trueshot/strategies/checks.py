@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from trueshot.sampling import Sampler
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions
 from trueshot.strategies.protocol import Found
+from trueshot.strategies.setup import Context
 
 _DRAWN = 2
 
@@ -55,18 +57,32 @@ def check_costs(costs: CostFunctions) -> None:
     costs(costs.space.sample(_DRAWN, 0))
 
 
-def checked_found(found: Any, kind: str, space: Space) -> Found:
-    """Return what a strategy found.
+def checked_found(found: Any, kind: str, context: Context) -> Found:
+    """Return what a strategy found inside the bounds; what lies outside is left out.
+
+    Args:
+        found: what its ``run`` returned.
+        kind: its name.
+        context: with space, costs and bounds.
 
     Raises:
-        ConfigError: when it is no :class:`Found`, is empty, or its architectures and scores do not belong together.
+        ConfigError: when it is no :class:`Found`, is empty or wholly outside the bounds, or its architectures and
+            scores do not belong together.
     """
     if not isinstance(found, Found):
         raise ConfigError(f"strategy {kind} ended with {type(found).__name__}: `run` must return a strategies.Found")
-    rows = checked_rows(found.archs, space, f"strategy {kind} found")
+    rows = checked_rows(found.archs, context.space, f"strategy {kind} found")
     if not len(rows) or found.scores.shape != (len(rows),):
         raise ConfigError(
             f"strategy {kind} found {len(rows)} architectures with scores of shape {found.scores.shape}: `run` must"
             " return at least one, and a score for each"
         )
-    return found
+    if not context.bounds:
+        return found
+    inside = context.bounds.contains(context.costs.only(list(context.bounds))(rows))
+    if not inside.any():
+        raise ConfigError(
+            f"none of the {len(rows)} architectures that strategy {kind} found is inside the bounds: have it mind"
+            " `context.bounds`, or leave the bounds out"
+        )
+    return found if inside.all() else replace(found, archs=rows[inside], scores=found.scores[inside])

@@ -29,7 +29,7 @@ from trueshot.strategies.picking import Candidate, pick_off_the_shelf
 from trueshot.strategies.protocol import Forecast, Found, Phase, Strategy
 from trueshot.strategies.search import Clock
 from trueshot.strategies.setup import Context, environment
-from trueshot.strategies.supernet import load_teacher
+from trueshot.strategies.supernet import borrowed_snapshots, load_teacher
 from trueshot.training.classification import Loss
 from trueshot.training.data.dataset import Dataset
 from trueshot.training.optimizers import make_optimizer
@@ -66,6 +66,8 @@ class SearchRun:
         Raises:
             TrueshotError: naming it.
         """
+        if self.context.earlier is not None:
+            borrowed_snapshots(self.context, self.context.earlier)
         self.strategy.check()
         if self.finish is None:
             return
@@ -134,7 +136,7 @@ class SearchRun:
         if run.result.exists():
             return Result.read(run.result)
         clock = Clock(run.path / "log" / "timings.json")
-        found = checked_found(self.strategy.run(), self.config.strategy.kind, self.context.space)
+        found = checked_found(self.strategy.run(), self.config.strategy.kind, self.context)
         records: list[NetworkRecord] = []
         if self.finish is not None:
             start = time.monotonic()

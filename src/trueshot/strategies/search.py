@@ -12,6 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, final
 
+import numpy as np
+from jaxtyping import UInt8
+
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.errors import ConfigError
 from trueshot.core.files import read_json, write_json
@@ -27,15 +30,25 @@ from trueshot.strategies.checks import check_costs, check_sampler
 from trueshot.strategies.config import SearchedConfig
 from trueshot.strategies.protocol import Forecast, Found, Phase
 from trueshot.strategies.setup import Context
-from trueshot.strategies.supernet import SharedWeights, TrainedSupernet, borrowed_snapshots, load_weights
+from trueshot.strategies.supernet import SharedWeights, TrainedSupernet, borrowed_snapshots, check_way, load_weights
 from trueshot.training.classification import Loss
 from trueshot.training.optimizers import make_optimizer
 from trueshot.training.supernet import SupernetTask
 from trueshot.training.task import TRAIN
 
 _STEPS, _TIMED = 4, 3
+_LONG = 2.0
+"""Seconds of a score after which a forecast takes no second."""
 _CHUNK = 8
 """Architectures between two signs of progress, where a call of the evaluator has no price of its own."""
+
+
+def _seconds_of_a_score(evaluator: Evaluator, archs: UInt8[np.ndarray, "n decisions"]) -> float:
+    """Time the scores of a few architectures, of one alone where it takes long."""
+    first = median_seconds(lambda _: evaluator(archs[:1]), 1, warm_up=0)
+    if first > _LONG:
+        return first
+    return median_seconds(lambda index: evaluator(archs[1 + index][None]), len(archs) - 1, warm_up=0)
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,8 @@ class Search:
         if context.earlier is not None and self._weights is None:
             raise ConfigError(f"oracle {self.config.oracle.kind} uses no supernet: leave --supernet out")
         if context.earlier is not None:
-            borrowed_snapshots(context, context.earlier)
+            there = borrowed_snapshots(context, context.earlier)
+            check_way(self._way, samples=len(there), checkpoints=0)
         check_costs(context.costs)
         context.bounds.check(context.costs)
         check_sampler(self.sampler, context.space)
@@ -112,6 +126,8 @@ class Search:
             self.config.oracle.build(context)
         elif context.earlier is None:
             self._weights.check()
+            samples = self.config.weight_sampling.samples
+            check_way(self._way, samples=samples, checkpoints=len(self._weights.last_epochs()))
 
     def announce(self) -> list[str]:
         """Return lines that say what is about to happen."""
@@ -150,7 +166,7 @@ class Search:
                 ]
             fine_tuning = step * self.config.evaluation.fine_tune_steps if self._way == "fine-tuned" else 0.0
             evaluator = trained.one_shot()
-        score = median_seconds(lambda index: evaluator(archs[index][None]), _STEPS)
+        score = _seconds_of_a_score(evaluator, archs)
         each = score * self._weights_per_score + fine_tuning
         return Forecast((*phases, Phase("search", each * total)))
 

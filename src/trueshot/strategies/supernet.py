@@ -56,6 +56,25 @@ class Training(NamedTuple):
     files: dict[int, Path]
 
 
+def check_way(way: str, *, samples: int, checkpoints: int) -> None:
+    """Check that there are, or will be, the weights that a way of scoring needs.
+
+    Args:
+        way: of :data:`~trueshot.evaluation.config.Way`.
+        samples: of the weights, the last of the training included.
+        checkpoints: of epochs before the last.
+
+    Raises:
+        ConfigError: when there are not.
+    """
+    if way in ("parameter", "score") and samples < 2:
+        raise ConfigError(
+            f"supernet:{way} averages over samples of the weights and there is one: add --set weight_sampling.samples=5"
+        )
+    if way == "median" and checkpoints < 1:
+        raise ConfigError("supernet:median needs the weights of several epochs: train for more than one")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SharedWeights:
     """The training of one supernet: its configuration and what it works with.
@@ -242,13 +261,7 @@ class TrainedSupernet:
         """
         way = self.resolve(way)
         metric = metric or self.config.metric
-        if way in ("parameter", "score") and len(self.snapshots) < 2:
-            raise ConfigError(
-                f"supernet:{way} averages over samples of the weights and there is one: add --set"
-                " weight_sampling.samples=5"
-            )
-        if way == "median" and not self.checkpoints:
-            raise ConfigError("supernet:median needs the weights of several epochs: train for more than one")
+        check_way(way, samples=len(self.snapshots), checkpoints=len(self.checkpoints))
         if way == "fine-tuned":
             tuned = FineTuned(self.supernet, self._fine_tuning(metric))
             return WithWeights(tuned, self.supernet, self.snapshots[0])

@@ -123,7 +123,10 @@ def gone(pids, seconds=20):
 
 
 PARENT = """
+import signal
 import sys
+# A shell has what it runs in the background ignore the signal, and all that this starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {folder!r})
 from executor_jobs import collect, note_and_wait
 from trueshot.core.executor import Local, Ray
