@@ -56,7 +56,7 @@ def ranked(more: str, *sets: str) -> dict[str, str]:
 
 def study(name: str) -> dict[str, str]:
     """Return the steps of a case that runs a study at the smoke scale."""
-    return {"study": f"study {name} --scale smoke --device cpu --out study/work --results study --json"}
+    return {"study": f"study {name} --scale smoke --device cpu --workers 1 --bank study/bank --results study --json"}
 
 
 CASES = {
@@ -128,6 +128,8 @@ NEEDS = {
 
 OLD_TREE = "src/trueshot/strategies/one_shot.py"
 """A file that only revisions with the old names have."""
+OLD_STUDIES = "src/trueshot/studies/workspace.py"
+"""A file that only revisions have whose studies keep their work in a folder of their own."""
 OLD_NAMES = {
     "supernet:single": "one-shot",
     "supernet:": "",
@@ -144,6 +146,8 @@ def command_for(tree: Path, command: str) -> list[str]:
     if (tree / OLD_TREE).exists():
         for new, old in OLD_NAMES.items():
             command = command.replace(new, old)
+    if (tree / OLD_STUDIES).exists():
+        command = command.replace("--workers 1 --bank study/bank", "--out study/work")
     return shlex.split(command)
 
 

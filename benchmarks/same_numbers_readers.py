@@ -16,6 +16,9 @@ _WAYS = r"(.*/(?:result/evaluators|result/twins/\w+|table/scores/[^/]+)/)"
 RENAMED = {
     r"(.*/result/(?:details/)?networks/[^/]+)/(madds|params)": r"\1/costs/\2",
     r"(.*/result)/rivals/(.*)": r"\1/baselines/\2",
+    r"(.*/result)/rows/(.*)/ours": r"\1/findings/\2/ours/value",
+    r"(.*/result)/rows/(.*)/(low|high|std|n)": r"\1/findings/\2/ours/\3",
+    r"(.*/result)/rows/(.*)": r"\1/findings/\2",
     r"(.*/weights/.*/epoch-)(\d{3})": r"\g<1>0\2",
     _WAYS + r"(?:one-shot|supernet(?!:))(.*)": r"\1supernet:single\2",
     _WAYS + r"((?:parameter|score|median|fine-tuned)\b.*)": r"\1supernet:\2",
@@ -24,7 +27,7 @@ RENAMED = {
 LEFT_OUT = re.compile(r"schema|version|.*seconds.*|timings|minutes|environment|estimate|.*memory.*|path")
 TEXTS = ("arch", "archs", "best", "canonical")
 """Texts that are what was found; others only tell of it."""
-KINDS = ("log", "checkpoints", "winners", "baselines", "supernets", "model", "work")
+KINDS = ("log", "checkpoints", "winners", "baselines", "supernets", "model", "work", "bank")
 """Folders and files that tell what lies in them, and not which."""
 
 
@@ -112,6 +115,7 @@ def read_step(folder: Path, out: Path) -> Numbers:
         if path.is_file() and path.suffix in READERS and not path.name.startswith("."):
             parts = path.relative_to(folder).with_suffix("").parts
             names = [re.sub(r"-[0-9a-f]{12,}$|\.work$", "", name) for name in parts]
+            names = [name for name in names if not re.fullmatch(r"[0-9a-f]{16}|\d{16,}", name)]
             key = "/".join([name for name in names if name not in KINDS] or names[-1:])
             pairs += READERS[path.suffix](path, key)
     found: dict[str, list[Any]] = {}

@@ -1,86 +1,107 @@
 """``trueshot study``, run as a user runs it."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
 
 from trueshot.cli.main import run
-from trueshot.cli.names import TABLE, find_module
-from trueshot.studies.result import Row, Scale, StudyResult
+from trueshot.cli.names import TABLE, find_study
 
-FOUND = StudyResult(
-    study="stnas-table5",
-    title="made up",
-    scale=Scale.SMOKE,
-    rows=(Row(what="ours", metric="Kendall tau", values=(0.5,)),),
-    notes=(),
-    data={},
-    seed=0,
-    seconds=1.0,
-    trained_seconds=1.0,
-    environment={"torch": "2.15.0", "gpu": None, "cpu": "a processor", "threads": 1},
-)
+SMOKE = ["--scale", "smoke", "--device", "cpu", "--workers", "1"]
 
 
-def test_list(capsys):
-    assert run(["study", "list", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)["studies"]
-    assert [study["name"] for study in listed] == ["stnas-table2", "stnas-table5", "surgery-table4"]
-    assert [study["title"].partition(":")[0] for study in listed] == [
-        "ST-NAS, Table 2",
-        "ST-NAS, Table 5",
-        "Surgery, Table 4",
-    ]
-
-
-def test_every_study_knows_its_name():
-    assert [find_module(name).NAME for name in TABLE["study"]] == list(TABLE["study"])
-
-
-def test_run_writes_the_result_and_prints_it(capsys, tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run(["study", "stnas-table5", "--scale", "smoke", "--device", "cpu", "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+
+
+def printed(capsys, *words):
+    assert run(["study", *words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_list_tells_questions_and_conditions(capsys):
+    listed = {one["name"]: one for one in printed(capsys, "list")["studies"]}
+    assert list(listed) == list(TABLE["study"])
+    assert listed["surgery-table4"]["title"] == "Surgery, Table 4: architectures in a training step"
+    assert listed["surgery-table4"]["question"].endswith("several architectures?")
+    assert "1 sample" in listed["surgery-table4"]["conditions"]
+
+
+def test_every_study_has_its_name_and_settings_of_every_scale():
+    studies = [find_study(name) for name in TABLE["study"]]
+    assert [one.name for one in studies] == list(TABLE["study"])
+    assert all(one.question.endswith("?") for one in studies)
+
+
+def test_run_writes_result_scores_and_page(capsys, tmp_path):
+    found = printed(capsys, "stnas-table5", *SMOKE)
     stored = json.loads((tmp_path / "results" / "stnas-table5-smoke.json").read_text())
-    assert printed["schema"] == 1
-    assert printed["rows"] == stored["rows"]
-    assert (tmp_path / "runs" / "studies" / "stnas-ablation-smoke" / "supernets").is_dir()
-    assert run(["study", "stnas-table5", "--scale", "smoke", "--device", "cpu"]) == 0
-    assert "ST-NAS, Table 5" in capsys.readouterr().out
+    assert found["path"] == "results/stnas-table5-smoke.json"
+    assert found["findings"] == stored["findings"]
+    assert (tmp_path / "results" / "stnas-table5-smoke.parquet").exists()
+    assert len(list((tmp_path / "runs" / "bank" / "supernets").iterdir())) == 1
+    assert run(["study", "stnas-table5", *SMOKE]) == 0
+    told = capsys.readouterr()
+    assert "ST-NAS, Table 5" in told.out
     page = tmp_path / "results" / "README.md"
     assert "## stnas-table5-smoke" in page.read_text()
     page.unlink()
-    assert run(["study", "summary", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["path"] == "results/README.md"
+    assert printed(capsys, "page")["path"] == "results/README.md"
     assert page.exists()
 
 
-def test_a_foreign_result_in_the_folder_costs_the_page_and_not_the_study(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_plan_lists_shared_kinds_once_and_trains_nothing(capsys, tmp_path):
+    one = printed(capsys, "plan", "surgery-table4", *SMOKE)
+    assert len(one["kinds"]) == 7
+    assert one["seconds"] == one["seconds_left"] > 0
+    assert not (tmp_path / "runs" / "bank" / "supernets").exists()
+    assert run(["study", "plan", "surgery-table4", *SMOKE]) == 0
+    assert "7 kinds, " in capsys.readouterr().out
+
+
+def test_a_killed_study_goes_on_and_finds_the_same(capsys, tmp_path):
+    whole = printed(capsys, "stnas-table5", *SMOKE, "--bank", "whole", "--results", "one")
+    words = ["study", "stnas-table5", *SMOKE, "--bank", "killed", "--results", "two"]
+    source = os.path.dirname(os.path.dirname(sys.modules["trueshot"].__file__))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trueshot", *words],
+        env={**os.environ, "PYTHONPATH": source},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and not list(tmp_path.glob("killed/supernets/*/*/checkpoints/*")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "two").exists()
+    again = printed(capsys, *words[1:])
+    assert again["findings"] == whole["findings"]
+
+
+def test_a_foreign_result_in_the_folder_costs_the_page_and_not_the_study(capsys, tmp_path):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "other-cpu.json").write_text("{}")
-    monkeypatch.setattr("trueshot.studies.stnas_table5.run", lambda *_, **__: FOUND)
-    assert run(["study", "stnas-table5", "--scale", "smoke", "--device", "cpu", "--json"]) == 0
+    assert run(["study", "stnas-table5", *SMOKE, "--json"]) == 0
     told = capsys.readouterr()
-    path = tmp_path / json.loads(told.out)["path"]
-    assert json.loads(path.read_text())["rows"] == [FOUND.rows[0].to_json()]
+    assert json.loads(told.out)["study"] == "stnas-table5"
     assert "warning: no page of all results: results/other-cpu.json has version None" in told.err
     assert not (tmp_path / "results" / "README.md").exists()
 
 
-def test_summary_of_a_folder_without_results_is_refused(capsys, tmp_path):
-    assert run(["study", "summary", "--results", str(tmp_path)]) == 2
+def test_page_of_a_folder_without_results_is_refused(capsys, tmp_path):
+    assert run(["study", "page", "--results", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("error: there is no study result in ")
-
-
-def test_estimate(capsys):
-    assert run(["study", "stnas-table5", "--scale", "smoke", "--estimate", "--device", "cpu", "--json"]) == 0
-    estimate = json.loads(capsys.readouterr().out)["estimate"]
-    assert estimate["scale"] == "smoke"
-    assert estimate["seconds"] > 0
 
 
 def test_unknown_names_are_refused(capsys):
     assert run(["study", "nothing"]) == 2
     assert run(["study", "stnas-table5", "--scale", "huge"]) == 2
     errors = capsys.readouterr().err.splitlines()
-    assert errors[0].startswith("error: unknown study 'nothing': choose one of stnas-table2, stnas-table5")
+    assert errors[0].startswith("error: unknown study 'nothing'")
     assert errors[1] == "error: unknown scale 'huge': choose smoke, cpu, paper"

@@ -9,54 +9,85 @@ import pytest
 from trueshot.cli.names import TABLE
 from trueshot.core.errors import RunError
 from trueshot.core.files import write_json
+from trueshot.core.results import Line, Result, Series
 from trueshot.reporting.studies import read_studies, render_studies, write_studies
-from trueshot.studies.result import Estimate, Part, Row, Scale, StudyResult
 
 RESULTS = Path(__file__).parents[2] / "results"
+OURS = {"value": 0.05, "low": 0.01, "high": 0.09, "std": 0.04, "n": 6, "over": "supernets"}
+CLAIM = {
+    "what": "a less b",
+    "metric": "Kendall tau",
+    "says": "a is better",
+    "paper": 0.13,
+    "ours": OURS,
+    "power": {"effect": 0.0412, "std": 0.03, "source": "assumed: a guess", "n": 6},
+    "verdict": "shown",
+}
+FINDINGS = [
+    {"what": "a", "metric": "Kendall tau", "paper": 0.84, "ours": OURS, "values": [], "note": "x | y"},
+    {"what": "theirs", "metric": "Kendall tau", "paper": 0.5, "ours": None, "values": [], "note": ""},
+]
 
 
-def a_study(name="stnas-table9", **changes):
-    fields = {
+def a_study(folder, name="stnas-table9", sections=(), **changes):
+    head = {
         "study": name,
-        "title": "Table 9: a | b",
-        "scale": Scale.CPU,
-        "rows": (
-            Row(what="ours", metric="top-1 (%)", paper=72.5, values=(50.0, 52.0), note="two seeds"),
-            Row(what="theirs", metric="top-1 (%)", paper=71.25),
-        ),
-        "notes": ("Nothing is shown.",),
-        "data": {"name": "digits"},
+        "title": "Table 9",
+        "question": "Is a better?",
+        "scale": "cpu",
+        "claims": [CLAIM],
+        "findings": FINDINGS,
+        "notes": ["A note."],
         "seed": 3,
-        "seconds": 1.0,
         "trained_seconds": 75.0,
         "environment": {"torch": "2.15.0", "gpu": None, "cpu": "a processor", "threads": 1},
     }
-    return StudyResult(**(fields | changes))
+    Result(command="study", head=head | changes, sections=sections).write(folder / f"{name}-cpu.json")
 
 
-def test_paper_and_ours_stand_side_by_side(tmp_path):
-    a_study().save(tmp_path)
+def an_earlier_one(folder, name):
+    write_json(folder / f"{name}-cpu.json", {"study": name, "title": f"About {name}"})
+
+
+def test_the_page_opens_with_a_table_of_claims(tmp_path):
+    a_study(tmp_path)
     page = write_studies(tmp_path, ["stnas-table9"]).read_text()
-    assert "| ours | top-1 (%) | 72.5 | 51 | 38.3 to 63.7 | 2 | two seeds |" in page
-    assert "| theirs | top-1 (%) | 71.25 |  |  |  |  |" in page
-    assert "- Nothing is shown." in page
-    assert "Seed 3; a processor, 1 thread(s); PyTorch 2.15.0. [`stnas-table9-cpu.json`](stnas-table9-cpu.json)" in page
-    assert "[`stnas-table9`](#stnas-table9-cpu) | cpu | 1m 15s | Table 9: a \\| b |" in page
-    assert "## stnas-table9-cpu\n" in page
-
-
-def test_every_study_has_a_section_and_other_files_are_passed_over(tmp_path):
-    a_study("b").save(tmp_path)
-    estimate = Estimate(
-        scale=Scale.PAPER, device="GPU", note="", parts=(Part(what="all", units=4, unit="d", seconds=86_400),)
+    row = (
+        "| [Is a better?](#stnas-table9-cpu) | a is better (a less b, Kendall tau) | 0.13 | 0.05 | 0.01 to 0.09 | 6 |"
+        " 0.0412 | shown | 1m 15s |"
     )
-    a_study("a", scale=Scale.SMOKE, estimate=estimate).save(tmp_path)
+    assert row in page
+    assert page.index(row) < page.index("## stnas-table9-cpu\n")
+    assert "| a | Kendall tau | 0.84 | 0.05 | 0.01 to 0.09 | 6 | supernets | x \\| y |" in page
+    assert "| theirs | Kendall tau | 0.5 |  |  |  |  |  |" in page
+    assert "- a is better: sees 0.0412 or more with 6 pairs (spread 0.03, assumed: a guess)." in page
+    assert "- A note." in page
+    assert "Seed 3; a processor, 1 thread(s); PyTorch 2.15.0. [`stnas-table9-cpu.json`](stnas-table9-cpu.json)" in page
+
+
+def test_a_claim_without_values_says_that_nothing_is_seen(tmp_path):
+    power = {"effect": None, "std": 0.03, "source": "assumed: a guess", "n": 1}
+    a_study(tmp_path, claims=[CLAIM | {"ours": None, "power": power, "verdict": "cannot be told here"}])
+    page = write_studies(tmp_path, []).read_text()
+    assert "| 0.13 |  |  |  | nothing | cannot be told here | 1m 15s |" in page
+    assert "- a is better: 1 repetition(s) have no interval." in page
+
+
+def test_pictures_are_drawn_beside_the_page(tmp_path):
+    line = Line(name="tau", x=(1.0, 2.0), y=(0.1, None))
+    a_study(tmp_path, sections=(Series(name="curve", title="Tau by epoch", x="epoch", y="tau", lines=(line,)),))
+    assert "![Tau by epoch](stnas-table9-cpu-curve.png)" in write_studies(tmp_path, []).read_text()
+    picture = (tmp_path / "stnas-table9-cpu-curve.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 60_000
+
+
+def test_studies_stand_in_the_order_of_the_package_and_other_files_are_passed_over(tmp_path):
+    for name in ("a", "b", "c"):
+        a_study(tmp_path, name)
     (tmp_path / "benchmark-step.json").write_text("[]")
-    (tmp_path / "scores-cpu.txt").write_text("x")
-    assert [name for name, _ in read_studies(tmp_path)] == ["a-smoke.json", "b-cpu.json"]
-    page = write_studies(tmp_path, ["a", "b"]).read_text()
-    assert page.index("## a-smoke") < page.index("## b-cpu")
-    assert "Scale `paper` would take about 4.0 days on one GPU." in page
+    page = write_studies(tmp_path, ["b", "a"]).read_text()
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == ["b-cpu", "a-cpu", "c-cpu"]
 
 
 def test_a_folder_without_results_and_a_damaged_result_are_refused(tmp_path):
@@ -77,49 +108,35 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_result_that_cannot_be_repeated_names_the_commit_that_recorded_it(tmp_path):
+def test_an_earlier_result_names_the_commit_that_recorded_it(tmp_path, monkeypatch):
     _git(tmp_path, "init", "--quiet")
-    a_study("gone").save(tmp_path)
-    a_study("there").save(tmp_path)
+    an_earlier_one(tmp_path, "gone")
     _git(tmp_path, "add", ".")
-    _git(tmp_path, "commit", "--quiet", "--message", "both")
+    _git(tmp_path, "commit", "--quiet", "--message", "one")
     recorded = _git(tmp_path, "rev-parse", "HEAD")[:7]
-    a_study("new").save(tmp_path)
-    _git(tmp_path, "add", ".")
-    _git(tmp_path, "commit", "--quiet", "--message", "another")
-    a_study("uncommitted").save(tmp_path)
-    page = write_studies(tmp_path, ["there", "new"]).read_text()
-    assert "**2 of these 4 results were made by studies that are not in the package at present.**" in page
-    assert f"| commit | studies |\n| --- | --- |\n| `{recorded}` | `gone` |\n| unknown | `uncommitted` |\n" in page
-    line = "- Not in the package at present; recorded by commit {}, whose code made it.\n"
-    assert page.count("- Not in the package") == 2
-    assert line.format(f"`{recorded}`") in page[page.index("## gone-cpu") : page.index("## new-cpu")]
-    assert line.format("unknown") in page[page.index("## uncommitted-cpu") :]
-
-
-def test_a_page_of_what_can_be_repeated_says_nothing_of_commits(tmp_path):
-    a_study("there").save(tmp_path)
-    assert "commit" not in write_studies(tmp_path, ["there"]).read_text()
-
-
-def test_without_git_no_commit_is_known(tmp_path, monkeypatch):
+    an_earlier_one(tmp_path, "uncommitted")
+    page = write_studies(tmp_path, []).read_text()
+    assert f"| [`gone`](gone-cpu.json) | `{recorded}` | About gone |" in page
+    assert "| [`uncommitted`](uncommitted-cpu.json) | unknown | About uncommitted |" in page
     monkeypatch.setenv("PATH", str(tmp_path))
-    a_study("gone").save(tmp_path)
-    assert "| unknown | `gone` |" in write_studies(tmp_path, []).read_text()
+    assert "| [`gone`](gone-cpu.json) | unknown | About gone |" in write_studies(tmp_path, []).read_text()
+
+
+def _recorded(page: str) -> dict[str, str]:
+    return dict(re.findall(r"^\| \[`[^`]+`\]\(([^()]+-cpu\.json)\) \| (`[0-9a-f]{7}`) \|", page, re.MULTILINE))
 
 
 def test_the_committed_page_shows_the_committed_results():
-    page, studies = (RESULTS / "README.md").read_text(), read_studies(RESULTS)
-    found = dict(re.findall(r"\(([^()]+-cpu\.json)\)\n- Not .+ recorded by commit (`[0-9a-f]{7}`),", page))
-    assert page == render_studies(studies, found), "results/README.md is out of date: run trueshot study summary"
-    assert set(found) == {name for name, study in studies if study["study"] not in TABLE["study"]}
+    page, (studies, earlier) = (RESULTS / "README.md").read_text(), read_studies(RESULTS)
+    order = list(TABLE["study"])
+    studies.sort(key=lambda found: order.index(found[1].head["study"]))
+    commits = _recorded(page)
+    assert page == render_studies(studies, earlier, commits), "results/README.md is old: run trueshot study page"
+    assert set(commits) == {name for name, _ in earlier}
 
 
 def test_the_commits_of_the_committed_page_hold_the_results():
     if not (RESULTS.parent / ".git").exists() or _git(RESULTS, "rev-parse", "--is-shallow-repository") == "true":
         pytest.skip("this copy has no whole history")
-    page = (RESULTS / "README.md").read_text()
-    recorded = re.findall(r"\(([^()]+-cpu\.json)\)\n- Not .+ recorded by commit `([0-9a-f]{7})`,", page)
-    assert len(recorded) == 27
-    for name, commit in recorded:
-        assert _git(RESULTS, "show", f"{commit}:results/{name}") == (RESULTS / name).read_text().strip()
+    for name, commit in _recorded((RESULTS / "README.md").read_text()).items():
+        assert _git(RESULTS, "show", f"{commit.strip('`')}:results/{name}") == (RESULTS / name).read_text().strip()

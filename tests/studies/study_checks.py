@@ -1,15 +1,18 @@
-"""What every study must do at its smallest scale."""
+"""What tests of studies share: a session in a folder, and runs at the smallest scale."""
 
 import json
 import math
-from types import ModuleType
 from typing import Any
 
-import pytest
 import torch
 
-from trueshot.cli.names import find_module
-from trueshot.studies.result import Row, Scale, StudyResult
+from trueshot.cli.names import find, find_study, make_space
+from trueshot.core.executor import InProcess
+from trueshot.core.results import Result
+from trueshot.studies.bank import Bank
+from trueshot.studies.record import Scale, Study
+from trueshot.studies.runner import Runner, result_file
+from trueshot.studies.session import Session
 
 CPU = torch.device("cpu")
 
@@ -18,69 +21,59 @@ class Refused(AssertionError):
     pass
 
 
-def run_smoke(name: str, out) -> StudyResult:
-    return find_module(name).run(Scale.SMOKE, out=out, device=CPU, seed=0)
+def refuse(*_: object) -> None:
+    raise Refused("trained again what was there")
 
 
-def check_smoke(name: str, out, monkeypatch) -> StudyResult:
+def session(folder, **changes) -> Session:
+    fields = {
+        "bank": Bank(folder / "bank"),
+        "names": find,
+        "make_space": make_space,
+        "device": CPU,
+        "executor": InProcess(),
+    }
+    return Session(**(fields | changes))
+
+
+def run_smoke(study: Study | str, folder, **changes) -> Result:
+    study = find_study(study) if isinstance(study, str) else study
+    return Runner(session=session(folder, **changes), scale=Scale.SMOKE).run(study, folder / "results")
+
+
+def check_smoke(name: str, folder, monkeypatch) -> Result:
     """Run a study, check its figures and its JSON, and run it again with all training forbidden."""
-    module: ModuleType = find_module(name)
-    result = run_smoke(name, out)
-    assert (result.study, result.scale, result.title) == (name, Scale.SMOKE, module.TITLE)
-    assert name == module.NAME
-    ours = [row for row in result.rows if row.values]
+    study = find_study(name)
+    result = run_smoke(study, folder)
+    head = result.head
+    assert (head["study"], head["scale"], head["title"]) == (name, "smoke", study.title)
+    assert [claim["what"] for claim in head["claims"]] == [claim.name for claim in study.claims]
+    assert all(claim["verdict"] == "cannot be told here" for claim in head["claims"])
+    ours = [finding for finding in head["findings"] if finding["values"]]
     assert ours
-    for row in ours:
-        assert all(math.isfinite(value) for value in row.values)
-        if "accuracy (%)" in row.metric or "top-1" in row.metric:
-            assert all(0 <= value <= 100 for value in row.values)
-        if row.metric.startswith("Kendall tau"):
-            assert all(-1 <= value <= 1 for value in row.values)
-    assert result.trained_seconds > 0
-    assert result.data["name"] == "digits"
-    path = result.save(out / "results")
-    assert path.name == f"{name}-smoke.json"
+    for finding in ours:
+        assert all(math.isfinite(value) for value in finding["values"])
+        if finding["metric"].startswith("Kendall tau"):
+            assert all(-1 <= value <= 1 for value in finding["values"])
+    assert head["trained_seconds"] > 0
+    assert head["data"]["name"] == "digits"
+    path = result_file(folder / "results", study, Scale.SMOKE)
     content = json.loads(path.read_text())
-    assert content["version"] == 1
+    assert (content["version"], content["command"]) == (2, "study")
     assert content["environment"]["torch"] == torch.__version__
-    assert {row["what"] for row in content["rows"]} == {row.what for row in result.rows}
-    monkeypatch.setattr("trueshot.training.standalone.NetworkTask.step", refuse)
-    monkeypatch.setattr("trueshot.training.supernet.SupernetTask.step", refuse)
-    again = run_smoke(name, out)
+    with monkeypatch.context() as patch:
+        patch.setattr("trueshot.training.standalone.NetworkTask.step", refuse)
+        patch.setattr("trueshot.training.supernet.SupernetTask.step", refuse)
+        again = run_smoke(study, folder)
     assert figures(again) == figures(result)
-    assert again.trained_seconds == result.trained_seconds
+    assert again.head["trained_seconds"] == head["trained_seconds"]
     return result
 
 
-def check_killed(name: str, task: type, at: int, steps: int, out, monkeypatch) -> None:
-    """Kill a study in its step ``at`` of a task: taken up, it takes ``steps`` more of them to the same result."""
-    whole = run_smoke(name, out / "whole")
-    step, taken = task.step, []
-
-    def counted(self, index, batches):
-        taken.append(index)
-        if len(taken) == at:
-            raise KeyboardInterrupt
-        return step(self, index, batches)
-
-    monkeypatch.setattr(task, "step", counted)
-    with pytest.raises(KeyboardInterrupt):
-        run_smoke(name, out / "killed")
-    assert len(taken) == at
-    resumed = run_smoke(name, out / "killed")
-    assert len(taken) == at + steps
-    assert figures(resumed) == figures(whole)
-    assert resumed.details == whole.details
+def figures(result: Result) -> list[dict[str, Any]]:
+    return [*result.head["findings"], *result.head["claims"]]
 
 
-def figures(result: StudyResult) -> list[tuple[Any, ...]]:
-    return [(row.what, row.metric, row.paper, row.values, row.spread, row.figures) for row in result.rows]
-
-
-def row(result: StudyResult, what: str, metric: str | None = None) -> Row:
-    (found,) = [row for row in result.rows if row.what == what and metric in (None, row.metric)]
+def finding(result: Result, what: str, metric: str | None = None) -> dict[str, Any]:
+    (found,) = [one for one in result.head["findings"] if one["what"] == what and metric in (None, one["metric"])]
     return found
-
-
-def refuse(*_: object) -> None:
-    raise Refused("trained again what was there")

@@ -71,9 +71,9 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "evolution": "trueshot.strategies.config:RegularisedEvolutionConfig",
     },
     "study": {
-        "stnas-table2": "trueshot.studies.stnas_table2",
-        "stnas-table5": "trueshot.studies.stnas_table5",
-        "surgery-table4": "trueshot.studies.surgery_table4",
+        "stnas-table2": "trueshot.studies.stnas_table2:STUDY",
+        "stnas-table5": "trueshot.studies.stnas_table5:STUDY",
+        "surgery-table4": "trueshot.studies.surgery_table4:STUDY",
     },
 }
 """Names by room, and where what they stand for is; text, so that nothing is imported before it is needed."""
@@ -161,15 +161,18 @@ def find_class(room: str, name: str) -> type:
     return found
 
 
-def find_module(name: str) -> Any:
-    """Import the study called ``name``.
+def find_study(name: str) -> Any:
+    """Import the record of the study called ``name``, or of a user's own, ``path/file.py:NAME``.
 
     Raises:
         ConfigError: when there is none.
     """
-    if name not in TABLE["study"]:
+    where, _, attribute = TABLE["study"].get(name, name).rpartition(":")
+    if not where:
         raise ConfigError(f"unknown study '{name}'{did_you_mean(name, TABLE['study'].keys())}, or list to see all")
-    return importlib.import_module(TABLE["study"][name])
+    if (found := getattr(_module(where), attribute, None)) is None:
+        raise ConfigError(f"study '{name}': there is no {attribute} in {where}: name one after the colon")
+    return found
 
 
 def make_space(name: str, arguments: Mapping[str, Any]) -> Space:

@@ -1,4 +1,4 @@
-"""One Markdown page of all study results in a folder: the papers' figures beside ours."""
+"""One Markdown page of all study results in a folder: a table of claims, then a section for each study."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ from typing import Any
 
 from trueshot.core.errors import RunError
 from trueshot.core.files import read_json, replacing
+from trueshot.core.results import VERSION, Result
 from trueshot.core.units import format_duration
+from trueshot.reporting.figures import series_figure
+from trueshot.reporting.style import look
 
 PAGE = "README.md"
 
 _INTRODUCTION = """# Results of the studies
 
 A study asks what a published table or figure asks, by the code of this repository. `trueshot study NAME --scale SCALE`
-runs one, writes `NAME-SCALE.json` here and this page anew. At scale `cpu` everything is smaller than in the papers:
-smaller images, networks and trainings, fewer repetitions. So a figure of ours is to be compared with the others of its
-table, not with the paper's, and where intervals overlap nothing has been shown.
+runs one, writes `NAME-SCALE.json` and a table of all scores, `NAME-SCALE.parquet`, here, and this page anew;
+`trueshot study plan` tells what it takes. At scale `cpu` everything is smaller than in the papers, so a figure of ours
+is to be compared with the others of its table, not with the paper's.
 
-*Ours* is the mean of *n* repetitions with its 95 % interval; empty where a row is a published figure only. Every
-repetition, the configuration, hardware and versions are in the JSON files.
+A claim is **shown** where the 95 % interval of our figure lies inside the range that the paper's words allow, and
+**contradicted** where it lies outside; else it **cannot be told here**. Differences are paired by seed. *Sees* is the
+smallest effect that the interval would find four times out of five, stated before the study ran.
 """
 
-_ABSENT = """**{count} of these {total} results were made by studies that are not in the package at present.** They are
-kept as they were; `trueshot study` cannot repeat them now. The code that made a result is in the commit that recorded
-it: `git checkout COMMIT`, then `trueshot study NAME --scale SCALE` there.
+_EARLIER = """## Earlier results
+
+These {count} results were made by studies as they were before, whose comparisons could not see what they asked for.
+They are kept until the studies above replace them; the commit that recorded one holds the code that made it.
 """
 
 _UNKNOWN = "unknown"
@@ -34,68 +39,145 @@ _UNKNOWN = "unknown"
 
 _SCALES = ("-smoke", "-cpu", "-paper")
 
-_COLUMNS = ("what", "metric", "paper", "ours", "95 % interval", "n", "note")
+_CLAIMS = ("question", "claim", "paper", "ours", "95 % interval", "n", "sees", "verdict", "time")
+_COLUMNS = ("what", "metric", "paper", "ours", "95 % interval", "n", "over", "note")
+
+Found = tuple[str, Result]
+"""File name and content of a result."""
 
 
 def write_studies(folder: Path, known: Collection[str]) -> Path:
-    """Write ``folder/README.md`` from the study results in ``folder`` and return its path.
+    """Write ``folder/README.md`` and its pictures from the study results in ``folder``; return its path.
 
     Args:
         folder: of the results.
-        known: names of the studies that can be run; of other results the page names the commit that recorded them.
+        known: names of the studies, in the order in which the page shows them; others follow.
 
     Raises:
-        RunError: when there are none, one is damaged, or the page cannot be written.
+        RunError: when there are no results, one is damaged, or the page cannot be written.
     """
     path = folder / PAGE
-    studies = read_studies(folder)
-    commits = {name: _commit(folder / name) for name, study in studies if study["study"] not in known}
-    text = render_studies(studies, commits)
+    studies, earlier = read_studies(folder)
+    order = {name: number for number, name in enumerate(known)}
+    studies.sort(key=lambda found: order.get(found[1].head["study"], len(order)))
+    for name, result in studies:
+        for picture, series in _pictures(name, result):
+            with look(), replacing(folder / picture) as temporary:
+                series_figure(series, {}).savefig(temporary, format="png", dpi=110)
+    commits = {name: _commit(folder / name) for name, _ in earlier}
+    text = render_studies(studies, earlier, commits)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
 
 
-def read_studies(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return file name and content of each study result in a folder, by name; other JSON files are passed over.
+def read_studies(folder: Path) -> tuple[list[Found], list[tuple[str, Mapping[str, Any]]]]:
+    """Return file name and content of each study result in a folder, and those of the earlier form, by name.
 
     Raises:
         RunError: when there are none, or one is damaged.
     """
-    paths = [path for path in sorted(folder.glob("*.json")) if path.stem.endswith(_SCALES)]
-    found: list[tuple[str, Mapping[str, Any]]] = [
-        (path.name, content) for path in paths if "study" in (content := read_json(path))
-    ]
-    if not found:
+    found: list[Found] = []
+    earlier: list[tuple[str, Mapping[str, Any]]] = []
+    for path in sorted(folder.glob("*.json")):
+        if not path.stem.endswith(_SCALES):
+            continue
+        try:
+            content: Mapping[str, Any] = read_json(path)
+        except RunError:
+            content = read_json(path, version=VERSION)
+        if content.get("command") == "study":
+            found.append((path.name, Result.read(path)))
+        elif "study" in content:
+            earlier.append((path.name, content))
+    if not found and not earlier:
         raise RunError(f"there is no study result in {folder}: write one with trueshot study NAME --results {folder}")
-    return found
+    return found, earlier
 
 
-def render_studies(studies: Sequence[tuple[str, Mapping[str, Any]]], commits: Mapping[str, str]) -> str:
-    """Return the page: what cannot be repeated at present, a list of all, then a section for each.
+def render_studies(
+    studies: Sequence[Found], earlier: Sequence[tuple[str, Mapping[str, Any]]], commits: Mapping[str, str]
+) -> str:
+    """Return the page: all claims, a section for each study, and a list of earlier results.
 
     Args:
         studies: file name and content of each result.
-        commits: by file name, the commit that recorded a result whose study is not in the package.
+        earlier: the same of results of the earlier form.
+        commits: by file name, the commit that recorded an earlier result.
     """
     lines = [_INTRODUCTION]
-    if commits:
-        lines += [_ABSENT.format(count=len(commits), total=len(studies)), *_absent(studies, commits), ""]
-    lines += _table(("study", "scale", "trained for", "what it is about"), _contents(studies))
-    for name, study in studies:
-        lines += ["", f"## {_heading(study)}", "", *_section(name, study)]
-        if name in commits:
-            lines.append(f"- Not in the package at present; recorded by commit {commits[name]}, whose code made it.")
+    if studies:
+        lines += _table(_CLAIMS, [row for _, result in studies for row in _claims(result.head)])
+    for name, result in studies:
+        lines += ["", f"## {_heading(result.head)}", "", *_section(name, result)]
+    if earlier:
+        lines += ["", _EARLIER.format(count=len(earlier))]
+        rows = [(f"[`{one['study']}`]({name})", commits[name], one["title"]) for name, one in earlier]
+        lines += _table(("study", "commit", "what it is about"), rows)
     return "\n".join(lines) + "\n"
 
 
-def _absent(studies: Sequence[tuple[str, Mapping[str, Any]]], commits: Mapping[str, str]) -> list[str]:
-    """Return a table of the commits, each with the results that it recorded."""
-    recorded: dict[str, list[str]] = {}
-    for name, study in studies:
-        if name in commits:
-            recorded.setdefault(commits[name], []).append(f"`{study['study']}`")
-    return _table(("commit", "studies"), [(commit, ", ".join(names)) for commit, names in recorded.items()])
+def _claims(head: Mapping[str, Any]) -> list[Sequence[str]]:
+    question = f"[{head['question']}](#{_heading(head)})"
+    time = format_duration(head["trained_seconds"])
+    if not head["claims"]:
+        return [(question, "", "", "", "", "", "", "", time)]
+    rows: list[Sequence[str]] = []
+    for number, claim in enumerate(head["claims"]):
+        power = claim["power"]["effect"]
+        row = (
+            question if number == 0 else "",
+            f"{claim['says']} ({claim['what']}, {claim['metric']})",
+            _number(claim["paper"]),
+            *_ours(claim["ours"]),
+            "nothing" if power is None else _number(power),
+            claim["verdict"],
+            time if number == 0 else "",
+        )
+        rows.append(row)
+    return rows
+
+
+def _ours(ours: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    if ours is None:
+        return "", "", ""
+    interval = "" if ours["low"] is None else f"{ours['low']:.3g} to {ours['high']:.3g}"
+    return _number(ours["value"]), interval, str(ours["n"])
+
+
+def _heading(head: Mapping[str, Any]) -> str:
+    return f"{head['study']}-{head['scale']}".lower()
+
+
+def _pictures(name: str, result: Result) -> list[tuple[str, Any]]:
+    """Return file name and content of each picture."""
+    stem = name.removesuffix(".json")
+    return [(f"{stem}-{section.name}.png", section) for section in result.sections]
+
+
+def _section(name: str, result: Result) -> list[str]:
+    head = result.head
+    lines = [f"**{head['title']}**", ""]
+    if head["findings"]:
+        lines += [*_table(_COLUMNS, [_finding(row) for row in head["findings"]]), ""]
+    for picture, series in _pictures(name, result):
+        lines += [f"![{series.title}]({picture})", ""]
+    lines += [f"- {claim['says']}: {_sees(claim['power'])}." for claim in head["claims"]]
+    lines += [f"- {_plain(note)}" for note in head["notes"]]
+    where = head["environment"]
+    hardware = where["gpu"] or f"{where['cpu']}, {where['threads']} thread(s)"
+    return [*lines, f"- Seed {head['seed']}; {hardware}; PyTorch {where['torch']}. [`{name}`]({name})"]
+
+
+def _sees(power: Mapping[str, Any]) -> str:
+    if power["effect"] is None:
+        return f"{power['n']} repetition(s) have no interval"
+    return f"sees {power['effect']:.3g} or more with {power['n']} pairs (spread {power['std']:.3g}, {power['source']})"
+
+
+def _finding(row: Mapping[str, Any]) -> Sequence[str]:
+    over = "" if row["ours"] is None or row["ours"]["low"] is None else row["ours"]["over"]
+    return row["what"], row["metric"], _number(row["paper"]), *_ours(row["ours"]), over, row["note"]
 
 
 def _commit(path: Path) -> str:
@@ -106,49 +188,6 @@ def _commit(path: Path) -> str:
     except (OSError, subprocess.CalledProcessError):
         return _UNKNOWN
     return f"`{found[:7]}`" if (found := done.stdout.strip()) else _UNKNOWN
-
-
-def _contents(studies: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Sequence[str]]:
-    return [
-        (
-            f"[`{study['study']}`](#{_heading(study)})",
-            study["scale"],
-            format_duration(study["trained_seconds"]) if study["trained_seconds"] else "",
-            study["title"],
-        )
-        for _, study in studies
-    ]
-
-
-def _heading(study: Mapping[str, Any]) -> str:
-    return f"{study['study']}-{study['scale']}".lower()
-
-
-def _section(name: str, study: Mapping[str, Any]) -> list[str]:
-    lines = [f"**{study['title']}**", "", *_table(_COLUMNS, [_row(row) for row in study["rows"]]), ""]
-    lines += [f"- {_plain(note)}" for note in study["notes"]]
-    estimate = study["estimate"]
-    if estimate is not None:
-        lines.append(
-            f"- Scale `{estimate['scale']}` would take about {format_duration(estimate['seconds'])} on one"
-            f" {estimate['device']}."
-        )
-    where = study["environment"]
-    hardware = where["gpu"] or f"{where['cpu']}, {where['threads']} thread(s)"
-    return [*lines, f"- Seed {study['seed']}; {hardware}; PyTorch {where['torch']}. [`{name}`]({name})"]
-
-
-def _row(row: Mapping[str, Any]) -> Sequence[str]:
-    interval = "" if row["low"] is None else f"{row['low']:.3g} to {row['high']:.3g}"
-    return (
-        row["what"],
-        row["metric"],
-        _number(row["paper"]),
-        _number(row["ours"]),
-        interval,
-        str(row["n"] or ""),
-        row["note"],
-    )
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

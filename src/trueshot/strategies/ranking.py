@@ -355,7 +355,7 @@ def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
         config=ranking.config.evaluation,
     )
     context = weights.context.replace(trained=trained)
-    scorer = _Scorer(supernet, tell, len(history) * each)
+    scorer = Scorer(supernet, tell, len(history) * each)
     columns, seconds = {}, {}
     with EvaluationCache(ranking.context.run.evaluations, hand=lambda scored: tell(Handed(scored))) as cache:
         for part in sorted(ranking.shared, key=_averages_twins):
@@ -382,7 +382,7 @@ def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
 
 
 @dataclass
-class _Scorer:
+class Scorer:
     """Scores in an order in which neighbours share work, and tells how far it is."""
 
     supernet: Supernet

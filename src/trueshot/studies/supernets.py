@@ -1,110 +1,456 @@
-"""What studies of supernets share: training one with its weights kept at some epochs, and asking for scores once."""
+"""Studies of rankings: supernets by condition and seed, what they say of architectures, and the truth."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+import pandas as pd
+from jaxtyping import Float64, Int64, UInt8
 
 from trueshot.core.cache import EvaluationCache
+from trueshot.core.executor import Job, Tell, raise_failures
+from trueshot.core.files import read_json
+from trueshot.core.fingerprint import fingerprint
 from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
-from trueshot.criteria.bootstrap import Interval, bootstrap
-from trueshot.criteria.correlation import kendall_tau
-from trueshot.evaluation.config import EvaluationConfig
+from trueshot.evaluation.expectation import single_checkpoint
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.wrappers import Cached
 from trueshot.spaces import Space
-from trueshot.spaces.description import describe
-from trueshot.strategies.config import SupernetConfig, WeightSamplingConfig
+from trueshot.strategies.config import WeightSamplingConfig
+from trueshot.strategies.ranking import Scorer
+from trueshot.strategies.setup import Context
 from trueshot.strategies.supernet import SharedWeights, TrainedSupernet
-from trueshot.studies.workspace import Workspace
+from trueshot.studies.bank import Entry, Scores
+from trueshot.studies.networks import trained_truth, truth_needs
+from trueshot.studies.plan import Need
+from trueshot.studies.rates import score_key, score_rate, step_key, step_rate
+from trueshot.studies.record import Scale
+from trueshot.studies.session import Session, classes, draw
+from trueshot.studies.setting import Extent, Kind, ScoreConfig, layered, read
+from trueshot.studies.tables import table_truth
+from trueshot.training.snapshots import load_snapshot
 
-CHUNK = 256
-"""Architectures scored between two visits to the cache: a killed study loses no more."""
+Rows = UInt8[np.ndarray, "n decisions"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Column:
+    """One score of each of some architectures by a supernet.
+
+    Attributes:
+        name: for the analysis: that of the way, with ``@EPOCH`` where there are several epochs.
+        config: the way.
+        epoch: complete epochs after which it scores, ``None`` for the end.
+        archs: what is scored.
+    """
+
+    name: str
+    config: ScoreConfig
+    epoch: int | None
+    archs: Rows
+
+    def key(self, kind: Kind) -> str:
+        """Return the fingerprint of the scores of a supernet of a kind."""
+        way = self.config.replace(last=0, shares=(), count=None).plain()
+        return fingerprint("scores 1", way, self.epoch, kind.evaluation.plain(), self.archs.tolist())[:16]
+
+
+def columns(extent: Extent, kind: Kind, archs: Rows) -> Iterator[Column]:
+    """Yield all scores that are asked of a supernet."""
+    for name, config in extent.scores.items():
+        rows, epochs = archs[: config.count], config.epochs(kind.supernet.recipe.epochs)
+        for epoch in epochs:
+            yield Column(name=f"{name}@{epoch}", config=config, epoch=epoch, archs=rows)
+        if not epochs:
+            yield Column(name=name, config=config, epoch=None, archs=rows)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """What was measured: the material of an analysis.
+
+    Attributes:
+        archs: as strings; ``costs``: MAdds and parameters of the networks themselves.
+        labels: class of twins of each, from 0.
+        truth: by name, higher is better; NaN where it is not known.
+        scores: by condition and column, ``(supernets, architectures)``; supernets of one number have one seed.
+        records: by condition, what is known of the training of each supernet.
+        epochs: by condition.
+        data: of the images.
+        seconds: of all trainings and scores.
+        streams: of the study's own draws.
+        resamples: of bootstrap intervals.
+    """
+
+    archs: tuple[str, ...]
+    costs: Mapping[str, Float64[np.ndarray, " n"]]
+    labels: Int64[np.ndarray, " n"]
+    truth: Mapping[str, Float64[np.ndarray, " n"]]
+    scores: Mapping[tuple[str, str], Float64[np.ndarray, "s k"]]
+    records: Mapping[str, Sequence[Mapping[str, Any]]]
+    epochs: Mapping[str, int]
+    data: Mapping[str, Any]
+    seconds: float
+    streams: Streams
+    resamples: int = 1000
+
+    @property
+    def seeds(self) -> int:
+        """Supernets of each condition."""
+        return len(next(iter(self.scores.values())))
+
+    def columns(self, condition: str, way: str) -> list[tuple[int, Float64[np.ndarray, "s k"]]]:
+        """Return epochs and scores of a way that scores at several epochs, oldest first."""
+        found = [
+            (int(name.rpartition("@")[2]), values)
+            for (of, name), values in self.scores.items()
+            if of == condition and name.rpartition("@")[0] == way
+        ]
+        return sorted(found, key=lambda pair: pair[0])
+
+    def table(self) -> pd.DataFrame:
+        """Return a row for each architecture, with a column for each truth and each supernet's score."""
+        table = pd.DataFrame({"arch": self.archs, "class": self.labels, **self.costs, **self.truth})
+        made = {}
+        for (condition, name), values in self.scores.items():
+            for number, row in enumerate(values):
+                made[f"{condition}/{name}/{number}"] = np.pad(row, (0, len(table) - len(row)), constant_values=np.nan)
+        return pd.concat([table, pd.DataFrame(made)], axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
-    """A trained supernet, with its weights after its last epochs.
+class Rankings:
+    """Supernets of several conditions that score the same architectures.
 
     Attributes:
-        trained: scores by its weights; the final ones are in place.
-        last: files of its weights after the last epochs, oldest first.
+        scales: settings of each scale, over ``base``; under ``conditions`` what differs for some at this scale.
+        conditions: what differs for each from the settings of the scale; ``share`` scales the length of the training.
+        base: settings of all scales.
     """
 
-    trained: TrainedSupernet
-    last: tuple[Path, ...]
+    scales: Mapping[Scale, Mapping[str, Any]]
+    conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"plain": {}})
+    base: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self, session: Session, scale: Scale) -> tuple[Extent, dict[str, Kind]]:
+        """Return how much is run, and the kind of supernet of each condition."""
+        values = layered(self.base, self.scales[scale])
+        more = values.pop("conditions", {})
+        kinds: dict[str, Kind] = {}
+        extent: Extent | None = None
+        for name, changes in self.conditions.items():
+            own = layered(values, changes, more.get(name, {}))
+            share = own.pop("share", 1.0)
+            kind, extent = read(own, session.names)
+            kind = kind.replace(supernet=kind.supernet.scaled(share)) if share != 1.0 else kind
+            kinds[name] = kind if session.source is None else kind.replace(source=session.source)
+        assert extent is not None
+        return extent, kinds
+
+    def kept(self, session: Session, scale: Scale) -> dict[str, frozenset[int]]:
+        """Return the epochs whose weights are asked for, by the identity of the kind."""
+        extent, kinds = self.settings(session, scale)
+        asked: dict[str, frozenset[int]] = {}
+        for kind in kinds.values():
+            epochs = kind.supernet.recipe.epochs
+            found = {epoch for config in extent.scores.values() for epoch in config.epochs(epochs)}
+            asked[kind.identity] = asked.get(kind.identity, frozenset()) | found
+        return asked
+
+    def repetitions(self, session: Session, scale: Scale) -> int:
+        """Return the number of supernets of each condition."""
+        return self.settings(session, scale)[0].seeds
+
+    def needs(self, session: Session, scale: Scale) -> list[Need]:
+        """Return every training, sampling and scoring, and the trainings of the truth."""
+        extent, kinds = self.settings(session, scale)
+        space = session.space(next(iter(kinds.values())).space, next(iter(kinds.values())), planned=True)
+        archs, needs = draw(extent.archs, space, session.streams(extent.within)), list[Need]()
+        for kind in kinds.values():
+            step, score = step_rate(session, kind), score_rate(session, kind)
+            for index in range(extent.seeds):
+                seed = session.seed_of(extent.stream, index)
+                entry = session.bank.entry(kind, seed)
+                need = partial(Need, seed=seed, kind=kind.label)
+                train = kind.supernet.recipe.epochs * kind.steps * step
+                needs.append(need(key=kind.identity, what="training", seconds=train, done=entry.record.exists()))
+                for column in columns(extent, kind, archs):
+                    key, samples = column.key(kind), column.config.weight_sampling.samples
+                    done = entry.scores_file(key).exists()
+                    if samples > 1:
+                        sampled = fingerprint(kind.identity, column.config.weight_sampling.plain())
+                        seconds = (samples - 1) * kind.steps * step
+                        needs.append(need(key=sampled, what="samples", seconds=seconds, done=done))
+                    seconds = len(column.archs) * _score_seconds(column, kind, step, score)
+                    needs.append(need(key=f"{kind.identity} {key}", what="scores", seconds=seconds, done=done))
+        if extent.truth.recipe is not None:
+            needs += truth_needs(session, next(iter(kinds.values())), extent.truth, space, archs)
+        return needs
+
+    def known(self, session: Session, scale: Scale) -> Scored | None:
+        """Return the material of the supernets that are complete in the bank, ``None`` for fewer than three."""
+        extent, kinds = self.settings(session, scale)
+        for seeds in range(extent.seeds, 2, -1):
+            work = _Work(session, extent.replace(seeds=seeds), kinds)
+            if extent.truth.recipe is None and not any(work.missing(*place) for place in work.places):
+                return work.material()
+        return None
+
+    def gather(self, session: Session, scale: Scale) -> Scored:
+        """Train and score what is missing, each supernet a job; return all scores.
+
+        Raises:
+            TrueshotError: that of a job which failed, after the others are done and kept.
+        """
+        work = _Work(session, *self.settings(session, scale))
+        _ = work.truth if work.extent.truth.recipe is None else None
+        work.train()
+        return work.material()
+
+
+def _score_seconds(column: Column, kind: Kind, step: float, score: float) -> float:
+    way, samples = column.config.way, column.config.weight_sampling.samples
+    tuning = kind.evaluation.fine_tune_steps * step if way == "fine-tuned" else 0.0
+    return tuning + score * (samples if way == "score" else 1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """The work of one scale of one study."""
+
+    session: Session
+    extent: Extent
+    kinds: Mapping[str, Kind]
 
     @property
-    def weights(self) -> SharedWeights:
-        """How it was trained."""
-        return self.trained.weights
+    def first(self) -> Kind:
+        return next(iter(self.kinds.values()))
+
+    @cached_property
+    def space(self) -> Space:
+        """The space of the first condition: others have the same architectures, by their strings."""
+        return self.session.space(self.first.space, self.first)
+
+    @cached_property
+    def archs(self) -> Rows:
+        return draw(self.extent.archs, self.space, self.session.streams(self.extent.within))
+
+    @cached_property
+    def texts(self) -> list[str]:
+        return [self.space.format(row) for row in self.archs]
+
+    @cached_property
+    def truth(self) -> dict[str, Scores]:
+        config = self.extent.truth
+        if config.recipe is not None:
+            return {"truth": trained_truth(self.session, self.first, config, self.space, self.archs)}
+        return table_truth(config, self.texts)
+
+    def rows(self, kind: Kind) -> Rows:
+        space = self.session.space(kind.space, kind)
+        if space.decisions == self.space.decisions:
+            return self.archs
+        return np.stack([space.parse(text) for text in self.texts])
+
+    @property
+    def places(self) -> list[tuple[Kind, int]]:
+        """Every supernet, each kind once."""
+        unique = {kind.identity: kind for kind in self.kinds.values()}
+        seeds = [self.session.seed_of(self.extent.stream, index) for index in range(self.extent.seeds)]
+        return [(kind, seed) for kind in unique.values() for seed in seeds]
+
+    def columns(self, kind: Kind) -> list[Column]:
+        """Return the scores asked of a kind, by all conditions that share its weights and evaluation."""
+        return list(columns(self.extent, kind, self.rows(kind)))
+
+    def missing(self, kind: Kind, seed: int) -> list[Column]:
+        entry = self.session.bank.entry(kind, seed)
+        return [column for column in self.columns(kind) if not entry.scores_file(column.key(kind)).exists()]
+
+    def train(self) -> None:
+        """Train and score, each supernet a job."""
+        session = self.session
+        todo = [(kind, seed, missing) for kind, seed in self.places if (missing := self.missing(kind, seed))]
+        jobs = [self._job(kind, seed, missing) for kind, seed, missing in todo]
+        units = [job.units for job in jobs]
+        done = [0] * len(jobs)
+        session.observer.begin("supernets", sum(units), 0, "unit")
+
+        def progress(position: int, count: int) -> None:
+            done[position] = count
+            session.observer.advance("supernets", min(sum(done), sum(units)))
+
+        def result(position: int, content: dict[str, Any]) -> None:
+            kind, seed, _ = todo[position]
+            session.bank.entry(kind, seed).keep(content)
+            session.bank.learn(_rates(kind, content["rates"], session))
+            progress(position, units[position])
+
+        share = 0.0 if session.device.type == "cpu" else session.executor.device_share
+        queue = [
+            Job(position, f"supernet {kind.label}, seed {seed}", 1, share)
+            for position, (kind, seed, _) in enumerate(todo)
+        ]
+        if queue:
+            do = partial(_do, jobs)
+            raise_failures(
+                session.executor.run(do, queue, on_progress=progress, on_result=result), session.observer.say
+            )
+        session.observer.end("supernets")
+
+    def _job(self, kind: Kind, seed: int, missing: list[Column]) -> SupernetJob:
+        session = self.session
+        dataset = session.dataset(kind)
+        # Decoded here once, so that workers find them in memory.
+        _ = dataset.validation
+        entry = session.bank.supernet(kind, seed, dataset.digest)
+        asked = {column.epoch for column in missing if column.epoch is not None}
+        keep = asked | session.keep.get(kind.identity, frozenset())
+        space = session.space(kind.space, kind)
+        context = session.context(kind, space, entry.run, seed).alone()
+        return SupernetJob(context=context, kind=kind, keep=tuple(sorted(keep)), columns=tuple(missing))
+
+    def material(self) -> Scored:
+        """Read all scores from the bank."""
+        session, scores, records = self.session, {}, {}
+        for name, kind in self.kinds.items():
+            seeds = [session.seed_of(self.extent.stream, index) for index in range(self.extent.seeds)]
+            entries = [session.bank.entry(kind, seed) for seed in seeds]
+            records[name] = [read_json(entry.record) for entry in entries]
+            for column in self.columns(kind):
+                scores[name, column.name] = np.stack([entry.scores(column.key(kind)) for entry in entries])
+        networks = self.space.final().cost(self.archs)
+        spent = [read_json(session.bank.entry(*place).record)["seconds"] for place in self.places]
+        truth = self.truth
+        dataset = session.dataset(self.first)
+        return Scored(
+            archs=tuple(self.texts),
+            costs={"params": networks.params.astype(np.float64), "madds": networks.madds.astype(np.float64)},
+            labels=classes(self.space, self.archs, self.extent.archs.rule),
+            truth=truth,
+            scores=scores,
+            records=records,
+            epochs={name: kind.supernet.recipe.epochs for name, kind in self.kinds.items()},
+            data={
+                "name": dataset.name,
+                "train": len(dataset.train),
+                "validation": len(dataset.validation),
+                "test": dataset.test_size,
+                "image_size": dataset.image_size,
+                "classes": len(dataset.classes),
+            },
+            seconds=sum(sum(seconds.values()) for seconds in spent),
+            streams=session.streams(self.extent.within),
+            resamples=self.extent.resamples,
+        )
 
 
-def train_kept(
-    work: Workspace,
-    space: Space,
-    config: SupernetConfig,
-    *,
-    seed: int,
-    name: str,
-    repeat: int,
-    last: int = 0,
-    sampling: WeightSamplingConfig | None = None,
-    evaluation: EvaluationConfig | None = None,
-) -> Kept:
-    """Train a supernet below ``supernets/`` of the workspace, or take it up; equal settings are trained once.
+def _rates(kind: Kind, found: Mapping[str, float], session: Session) -> dict[str, float]:
+    keys = {"step": step_key(kind, session.device), "score": score_key(kind, session.device)}
+    return {keys[name]: seconds for name, seconds in found.items()}
 
-    Args:
-        work: images, device and directory.
-        space: of the supernet.
-        config: how it is trained.
-        seed: of the training.
-        name: for its directory and progress; who asks for the same under another name gets the same.
-        repeat: number of the repetition, likewise.
-        last: after how many of the last epochs the weights are kept.
-        sampling: how its weights are sampled afterwards; by default not.
-        evaluation: how it scores.
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SupernetJob:
+    """Training and scoring of one supernet, as a worker does it.
+
+    Attributes:
+        context: of its run directory.
+        kind: what it is.
+        keep: epochs whose weights are kept.
+        columns: scores to compute.
     """
-    identity = work.identity("supernet", describe(space), config.plain(), seed, last)
-    folder, tail = work.out / "supernets", f"{repeat}-{identity[:12]}"
-    run = RunDirectory(next(iter(sorted(folder.glob(f"*-{tail}"))), folder / f"{name}-{tail}"))
-    weights = SharedWeights(
-        context=work.context(space, run, seed),
-        config=config,
-        sampling=sampling or WeightSamplingConfig(samples=1),
-    )
-    supernet, epochs = weights.make(), config.recipe.epochs
-    work.observer.say(f"supernet {name}, repetition {repeat + 1}")
-    training = weights.train(supernet, weights.batches(), keep=range(epochs - last + 1, epochs + 1))
-    work.count(run.path.name, training.epochs[-1]["seconds"])
-    trained = TrainedSupernet(weights=weights, supernet=supernet, snapshots=(), config=evaluation or EvaluationConfig())
-    return Kept(trained=trained, last=tuple(training.files.values()))
+
+    context: Context
+    kind: Kind
+    keep: tuple[int, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def units(self) -> int:
+        """Progress units: steps and scores."""
+        steps = self.kind.supernet.recipe.epochs * self.kind.steps
+        return steps + sum(len(column.archs) for column in self.columns)
+
+    @property
+    def entry(self) -> Entry:
+        """Its place in the bank."""
+        return Entry(self.context.run.path)
+
+    def weights(self, sampling: WeightSamplingConfig | None = None) -> SharedWeights:
+        """Return its training; each way of sampling the weights has a directory of its own."""
+        context, config = self.context, sampling or WeightSamplingConfig(samples=1)
+        if config.samples > 1:
+            run = RunDirectory(context.run.path / f"samples-{fingerprint(config.plain())[:16]}")
+            context = context.replace(run=run)
+        return SharedWeights(context=context, config=self.kind.supernet, sampling=config)
+
+    def run(self, tell: Tell) -> dict[str, Any]:
+        """Train, going on from a checkpoint, and score; return scores, seconds, rates and the head of the record."""
+        entry, weights = self.entry, self.weights()
+        if entry.record.exists() and not all(entry.weights(epoch).exists() for epoch in self.keep):
+            # Trained before anybody asked for these epochs: the same training again keeps them.
+            shutil.rmtree(entry.run.checkpoint("supernet").parent)
+            entry.run.log("supernet").unlink(missing_ok=True)
+        supernet, batches = weights.make(), weights.batches()
+        began, trained_here, each = time.process_time(), list[int](), batches.steps_per_epoch
+
+        def on_epoch(epoch: int) -> None:
+            trained_here.append(epoch)
+            tell(epoch * each)
+
+        training = weights.train(supernet, batches, keep=self.keep, on_epoch=on_epoch)
+        rates = {}
+        if len(trained_here) > 1:
+            rates["step"] = (time.process_time() - began) / (len(trained_here) * each)
+        weights.sample(supernet, batches)
+        seconds, found = {"training": float(training.epochs[-1]["seconds"])}, {}
+        scorer = Scorer(supernet, tell, len(training.epochs) * each)
+        with EvaluationCache(entry.run.evaluations) as cache:
+            for column in self.columns:
+                key, start, on_core = column.key(self.kind), time.monotonic(), time.process_time()
+                evaluator = Cached(self._evaluator(column, supernet, training.files), cache)
+                ready = time.process_time()
+                found[key] = scorer.score(evaluator, column.archs)
+                seconds[key] = time.monotonic() - start
+                if column.config.way == "single" and len(column.archs) >= _ENOUGH and ready - on_core < 1.0:
+                    rates["score"] = (time.process_time() - ready) / len(column.archs)
+        head = {
+            "seed": self.context.seed,
+            "label": self.kind.label,
+            "epochs": list(self.keep),
+            "history": training.epochs,
+        }
+        on_cpu = rates if self.context.device.type == "cpu" else {}
+        return {"scores": found, "seconds": seconds, "rates": on_cpu, "head": head}
+
+    def _evaluator(self, column: Column, supernet: Any, files: Mapping[int, Path]) -> Evaluator:
+        config, evaluation = column.config, self.kind.evaluation
+        own = self.weights(config.weight_sampling)
+        final = self.entry.run.checkpoint("snapshot-00")
+        snapshots: Sequence[Path] = (final,)
+        if config.weight_sampling.samples > 1:
+            # Sampling moves the weights; the supernet has the trained ones in place before and after.
+            supernet.load_state_dict(load_snapshot(final))
+            snapshots = own.sample(supernet, own.batches())
+            supernet.load_state_dict(load_snapshot(final))
+        trained = TrainedSupernet(weights=own, supernet=supernet, snapshots=snapshots, config=evaluation)
+        if column.epoch is not None:
+            return single_checkpoint(trained.one_shot(config.metric), files[column.epoch])
+        return trained.evaluator(config.way, config.metric)
 
 
-def ask(
-    path: Path, evaluator: Evaluator, archs: UInt8[np.ndarray, "n decisions"], *, chunk: int | None = None
-) -> Float64[np.ndarray, " n"]:
-    """Return what an evaluator says, each answer asked for once in the life of the cache at ``path``."""
-    with EvaluationCache(path) as cache:
-        return Cached(evaluator, cache, chunk=chunk)(archs)
+_ENOUGH = 50
+"""Scores from which on their rate is worth remembering."""
 
 
-def tau(scores: Float64[np.ndarray, " n"], truth: Float64[np.ndarray, " n"]) -> float:
-    """Return Kendall's tau of scores with the truth; scores that are all equal rank nothing, which counts as 0."""
-    if min(np.ptp(scores), np.ptp(truth)) == 0:
-        return 0.0
-    return kendall_tau(predicted=scores, true=truth)
-
-
-def tau_interval(
-    scores: Float64[np.ndarray, " n"], truth: Float64[np.ndarray, " n"], streams: Streams, *, resamples: int = 1000
-) -> Interval | None:
-    """Return the bootstrap interval of :func:`tau` over the choice of architectures, ``None`` where undefined."""
-    if min(np.ptp(scores), np.ptp(truth)) == 0:
-        return None
-    generator = streams.numpy("bootstrap")
-    return bootstrap(kendall_tau, predicted=scores, true=truth, resamples=resamples, generator=generator)
+def _do(jobs: Sequence[SupernetJob], position: int, tell: Tell) -> dict[str, Any]:
+    return jobs[position].run(tell)

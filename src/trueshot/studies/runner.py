@@ -1,0 +1,122 @@
+"""The one runner: states what a study can see, forecasts it, has it trained and measured, judges, and writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trueshot.core.files import replacing
+from trueshot.core.results import Result
+from trueshot.core.units import format_duration
+from trueshot.criteria.power import paired_interval
+from trueshot.strategies.setup import environment
+from trueshot.studies.plan import Line, summed
+from trueshot.studies.record import Claim, Finding, Outcome, Power, Scale, Study
+from trueshot.studies.session import Session
+from trueshot.studies.supernets import Rankings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Runs studies at one scale.
+
+    Attributes:
+        session: what they are run with.
+        scale: how much of them.
+        others: all studies that share the bank: weights that they will ask for are kept when a supernet is trained.
+    """
+
+    session: Session
+    scale: Scale
+    others: Sequence[Study] = ()
+
+    def plan(self, studies: Sequence[Study]) -> list[Line]:
+        """Return what studies need, shared work counted once; nothing is trained but a few steps for missing rates."""
+        return summed((study.name, need) for study in studies for need in study.work.needs(self.session, self.scale))
+
+    def power(self, study: Study) -> dict[str, Power]:
+        """Return the smallest effect that each claim can see, from what the bank has measured or the claim's prior."""
+        if not study.claims:
+            return {}
+        n = study.work.repetitions(self.session, self.scale)
+        known = study.work.known(self.session, self.scale)
+        measured = {} if known is None else study.analyse(known).claims
+        return {claim.name: Power.of(claim, n, measured.get(claim.name, ())) for claim in study.claims}
+
+    def announce(self, study: Study) -> None:
+        """Say what the study asks, what it can see and what it takes."""
+        say = self.session.observer.say
+        say(f"{study.name}: {study.question}")
+        if more := study.needs_more.get(self.scale):
+            say(f"this scale cannot settle it: {more}")
+        for name, power in self.power(study).items():
+            say(f"{name}: {power}")
+        left = sum(line.left for line in self.plan([study]))
+        say(f"forecast: {format_duration(left)} of one core" if left else "forecast: all of it is in the bank")
+
+    def run(self, study: Study, results: Path) -> Result:
+        """Run a study, or finish what an earlier attempt left, and write result and table of scores."""
+        start = time.monotonic()
+        powers = self.power(study)
+        material = study.work.gather(self._keeping(), self.scale)
+        outcome = study.analyse(material)
+        head = {
+            "study": study.name,
+            "title": study.title,
+            "question": study.question,
+            "scale": self.scale.value,
+            "claims": [judged(claim, outcome, powers[claim.name]) for claim in study.claims],
+            "findings": [finding.to_json() for finding in outcome.findings],
+            "notes": [*outcome.notes, *filter(None, [study.needs_more.get(self.scale)])],
+            "data": dict(material.data),
+            "seed": self.session.seed,
+            "seconds": time.monotonic() - start,
+            "trained_seconds": material.seconds,
+            "environment": environment(self.session.device),
+        }
+        path = result_file(results, study, self.scale)
+        table = material.table()
+        if table is not None:
+            with replacing(path.with_suffix(".parquet")) as temporary:
+                table.to_parquet(temporary, index=False, compression="zstd")
+        Result(command="study", head=head, sections=outcome.pictures).write(path)
+        return Result.read(path)
+
+    def _keeping(self) -> Session:
+        """Return the session with the epochs that any study asks for."""
+        keep: dict[str, frozenset[int]] = {}
+        for study in self.others:
+            if isinstance(study.work, Rankings) and self.scale in study.work.scales:
+                for identity, epochs in study.work.kept(self.session, self.scale).items():
+                    keep[identity] = keep.get(identity, frozenset()) | epochs
+        return dataclasses.replace(self.session, keep=keep)
+
+
+def result_file(results: Path, study: Study, scale: Scale) -> Path:
+    """Return where the result of a study is written."""
+    return results / f"{study.name}-{scale.value}.json"
+
+
+def judged(claim: Claim, outcome: Outcome, power: Power) -> dict[str, Any]:
+    """Return a claim with our figure, the smallest effect that could be seen, and the verdict, as JSON values."""
+    values = tuple(float(value) for value in outcome.claims.get(claim.name, ()))
+    interval = paired_interval(np.array(values)) if values else None
+    finding = Finding(what=claim.name, metric=claim.metric, paper=claim.paper, values=values, over=claim.over)
+    limits: Mapping[str, float | None] = {
+        "above": claim.above if math.isfinite(claim.above) else None,
+        "below": claim.below if math.isfinite(claim.below) else None,
+    }
+    return {
+        **finding.to_json(),
+        "says": claim.says,
+        **limits,
+        "power": dataclasses.asdict(power),
+        "verdict": claim.verdict(interval).value,
+    }
