@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ RENAMED = {
     r"(.*/result)/rows/(.*)/ours": r"\1/findings/\2/ours/value",
     r"(.*/result)/rows/(.*)/(low|high|std|n)": r"\1/findings/\2/ours/\3",
     r"(.*/result)/rows/(.*)": r"\1/findings/\2",
+    r"(stnas-table2/study/\w+)/search/(.*)": r"\1/searches/\2",
+    r"(stnas-table5/study/\w+)/matched-0/sgld-3-temperature-default/(.*)": r"\1/samples/\2",
+    r"((?:stnas-table5|surgery-table4)/study/\w+)/(?:plain|matched|FairNAS|\d-samples)-0/(.*)": r"\1/\2",
     r"(.*/weights/.*/epoch-)(\d{3})": r"\g<1>0\2",
     _WAYS + r"(?:one-shot|supernet(?!:))(.*)": r"\1supernet:single\2",
     _WAYS + r"((?:parameter|score|median|fine-tuned)\b.*)": r"\1supernet:\2",
@@ -118,9 +121,14 @@ def read_step(folder: Path, out: Path) -> Numbers:
             names = [name for name in names if not re.fullmatch(r"[0-9a-f]{16}|\d{16,}", name)]
             key = "/".join([name for name in names if name not in KINDS] or names[-1:])
             pairs += READERS[path.suffix](path, key)
+    return numbered((key, value.hex() if isinstance(value, float) else value) for key, value in pairs)
+
+
+def numbered(pairs: Iterable[tuple[str, Any]]) -> Numbers:
+    """Return values by key; several of one key are told apart by numbers in the order of the values."""
     found: dict[str, list[Any]] = {}
     for key, value in pairs:
-        found.setdefault(key, []).append(value.hex() if isinstance(value, float) else value)
+        found.setdefault(key, []).append(value)
     numbers = {}
     for key, values in found.items():
         for number, value in enumerate(sorted(values, key=str), start=1):
@@ -130,7 +138,7 @@ def read_step(folder: Path, out: Path) -> Numbers:
 
 def renamed(numbers: Numbers) -> Numbers:
     """Return the numbers by the present names of their keys."""
-    return {_present(key): value for key, value in numbers.items()}
+    return numbered((_present(re.sub(r"#\d+$", "", key)), value) for key, value in numbers.items())
 
 
 def _present(key: str) -> str:
