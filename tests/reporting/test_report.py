@@ -96,7 +96,7 @@ def test_the_headline_is_not_chosen_by_test_accuracy(make_run):
     records = tuple(replace(network, score=5.0) if network.name == worst.name else network for network in records)
     change_networks(run, records=records)
     findings = read_findings(run)
-    assert (findings.best.name, findings.chosen_by) == (worst.name, "predicted score")
+    assert (findings.best.name, findings.chosen_by) == (worst.name, "score in the search")
     other = next(network for network in winners if network.name != worst.name)
     validated = {w.name: replace(w.test, top1=0.99 if w.name == other.name else 0.5) for w in winners}
     change_networks(run, records=tuple(replace(r, validation=validated.get(r.name)) for r in records))

@@ -22,9 +22,19 @@ def check_values(said: Said, preset: str | None) -> SearchConfig:
     """Validate what the user said over a preset, before images are read.
 
     Raises:
-        ConfigError: naming the first value that is wrong.
+        ConfigError: naming the first value that is wrong, or that would do nothing.
     """
-    return search_config(said.values, read_preset(preset or FALLBACK))
+    below = read_preset(preset or FALLBACK)
+    if "ranking" in below:
+        raise ConfigError(f"preset {preset} is for `trueshot rank`: choose another, or none")
+    config = search_config(said.values, below)
+    oracle = getattr(config.strategy.config, "oracle", None)
+    if oracle is not None and not oracle.says("needs_supernet", False):
+        for key in ("supernet", "weight_sampling"):
+            if key in said.values:
+                told = "--sampler, --sharing and supernet" if key == "supernet" else key
+                raise ConfigError(f"oracle {oracle.kind} uses no supernet: leave out {told}")
+    return config
 
 
 def check_costs(config: SearchConfig, own: Sequence[str]) -> None:

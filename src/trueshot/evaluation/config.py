@@ -83,10 +83,14 @@ class EvaluatorConfig(PartConfig):
     Attributes:
         needs_supernet: whether trained shared weights must be there (class attribute).
         needs_images: whether a dataset must be there (class attribute).
+        reads_column: whether ``--column`` says something to it (class attribute).
+        side_by_side: whether it scores architectures in jobs of the executor (class attribute).
     """
 
     needs_supernet: ClassVar[bool] = False
     needs_images: ClassVar[bool] = True
+    reads_column: ClassVar[bool] = False
+    side_by_side: ClassVar[bool] = False
 
     @classmethod
     def words(cls, words: tuple[str, ...]) -> dict[str, Any]:
@@ -140,6 +144,7 @@ class TrainScoreConfig(EvaluatorConfig):
         metric: on the validation images.
     """
 
+    side_by_side: ClassVar[bool] = True
     metric: Metric = "accuracy"
 
     @classmethod
@@ -169,6 +174,7 @@ class TableScoreConfig(EvaluatorConfig):
     """
 
     needs_images: ClassVar[bool] = False
+    reads_column: ClassVar[bool] = True
     file: str
 
     def build(self, context: Any, *inside: Any) -> Evaluator:
@@ -191,6 +197,7 @@ class PredictedScoreConfig(EvaluatorConfig):
     """
 
     needs_images: ClassVar[bool] = False
+    reads_column: ClassVar[bool] = True
     predictor: Annotated[Part, Choice("predictor")]
     table: str
     column: str | None = None

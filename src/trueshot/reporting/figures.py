@@ -57,7 +57,7 @@ def front_figure(findings: Findings) -> Figure:
             _mark(axes, role, [findings.cost_of(n) for n in known], [n.score for n in known if n.score is not None])
         _budgets(axes, findings)
         _cost_axis(axes, findings.axis)
-        axes.set_ylabel("predicted score")
+        axes.set_ylabel("score")
         _legend(axes, [("evaluated", CLOUD, "."), ("front", FRONT, "-"), *(ROLES[role] for role in shown)])
     return figure
 
@@ -82,13 +82,13 @@ def tested_figure(findings: Findings) -> Figure:
 
 
 def agreement_figure(findings: Findings) -> Figure:
-    """Draw predicted score against test accuracy of the retrained networks of the space."""
+    """Draw the score against test accuracy of the retrained networks of the space."""
     with look():
         figure, axes = new_figure()
         for role in ("random", "winner"):
             points = [(score, 100 * true) for network, score, true in findings.predicted if network.role == role]
             _mark(axes, role, [score for score, _ in points], [true for _, true in points])
-        axes.set(xlabel="predicted score", ylabel="test top-1 (%)")
+        axes.set(xlabel="score in the search", ylabel="test top-1 (%)")
         axes.margins(0.12)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(5))

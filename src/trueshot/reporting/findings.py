@@ -83,7 +83,7 @@ class Findings:
     def chosen_by(self) -> str:
         """How :attr:`best` was chosen, for people."""
         validated = all(network.validation is not None for network in self.of_role("winner"))
-        return "accuracy on validation images" if validated else "predicted score"
+        return "accuracy on validation images" if validated else "score in the search"
 
     @property
     def shelf(self) -> NetworkRecord | None:

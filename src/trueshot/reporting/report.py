@@ -59,7 +59,7 @@ def _headline(findings: Findings) -> dict[str, Any]:
     return {
         "title": f"{head['space']['name'] if dataset is None else dataset['name']}: networks of "
         f"{' and '.join(bounds) or 'any cost'}",
-        "lead": f"Searched in the {head['space']['name']} space: {head['evaluated']:,} architectures evaluated by "
+        "lead": f"Searched in the {head['space']['name']} space: {head['evaluated']:,} architectures, scored by "
         f"{head['evaluator']}, {after if findings.trained else 'none of them trained here'}.",
         "facts": _facts(findings, imbalanced=imbalanced),
         "warnings": ["Classes are strongly imbalanced: read the balanced accuracy."] if imbalanced else [],
@@ -126,7 +126,7 @@ def _agreement(findings: Findings) -> dict[str, Any]:
     n, tau = len(findings.predicted), findings.tau
     value = "not known" if tau is None else f"τ = {tau:.2f}"
     return {
-        "label": "Predicted against reached accuracy",
+        "label": "Score against accuracy reached",
         "value": value.replace("-", "−"),
         "lines": [f"Kendall's tau over {n} networks trained from scratch"],
     }
@@ -137,7 +137,7 @@ def _belief(findings: Findings) -> list[str]:
     n, tau = len(findings.predicted), findings.tau
     comparison = findings.comparison
     paragraphs = [
-        "The search never trained a network: it ranked architectures by a score. Here those that were trained from "
+        f"The search ranked architectures by a score ({findings.head['evaluator']}). Here those that were trained from "
         "scratch afterwards show whether a better score meant a better network.",
     ]
     if n < LEAST_FOR_TAU:
@@ -321,7 +321,7 @@ def _drawn(findings: Findings) -> dict[str, tuple[Figure | None, str]]:
             figures.tested_figure(findings),
             f"Test accuracy against {findings.axis.title} of every network trained",
         ),
-        "agreement": (figures.agreement_figure(findings), "Predicted score against test accuracy"),
+        "agreement": (figures.agreement_figure(findings), "Score in the search against test accuracy"),
         "classes": (figures.classes_figure(best, classes), f"Recall of each class by {best.name}"),
     }
 

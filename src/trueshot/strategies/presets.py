@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from trueshot.core.config import did_you_mean
 from trueshot.core.errors import ConfigError
 
 DIGITS_SIDE, SMALL_SIDE = 16, 96
@@ -38,7 +39,7 @@ def read_preset(name: str) -> dict[str, Any]:
         ConfigError: when there is none of this name.
     """
     if name not in preset_names():
-        raise ConfigError(f"unknown preset '{name}': choose one of {', '.join(preset_names())}")
+        raise ConfigError(f"unknown preset '{name}'{did_you_mean(name, preset_names())}")
     return _mapping(yaml.safe_load((_folder() / f"{name}.yaml").read_text()), f"preset {name}")
 
 

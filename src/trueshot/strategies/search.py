@@ -111,6 +111,7 @@ class Search:
             TrueshotError: naming it.
         """
         context = self.context
+        self._check_options()
         if self.config.oracle.says("needs_images", True) and context.dataset is None:
             raise ConfigError(f"oracle {self.config.oracle.kind} needs images to score on: give --data")
         if context.earlier is not None and self._weights is None:
@@ -128,6 +129,20 @@ class Search:
             self._weights.check()
             samples = self.config.weight_sampling.samples
             check_way(self._way, samples=samples, checkpoints=len(self._weights.last_epochs()))
+
+    def _check_options(self) -> None:
+        """Refuse options that would do nothing.
+
+        Raises:
+            ConfigError: naming them.
+        """
+        oracle = self.config.oracle
+        if self.config.column is not None and not oracle.says("reads_column", True):
+            raise ConfigError(f"oracle {oracle.kind} reads no table: leave --column out")
+        if self.context.executor.workers != 1 and not oracle.says("side_by_side", True):
+            raise ConfigError(
+                f"oracle {oracle.kind} scores in this process: leave out --workers and --executor, which serve train"
+            )
 
     def announce(self) -> list[str]:
         """Return lines that say what is about to happen."""
