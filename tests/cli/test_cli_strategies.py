@@ -71,7 +71,8 @@ def test_evolution_finds_and_trains(tmp_path, monkeypatch):
 def test_trainings_side_by_side_are_an_oracle(tmp_path):
     more = ["--strategy", "random", "--oracle", "train", "--workers", "2", *sets("proposer.evaluations=3")]
     more += sets("data.max_images=120", "retraining.recipe={epochs: 1, batch_size: 64, lr: 0.1, warmup_epochs: 0}")
-    result = on_digits(tmp_path / "run", *more)
+    given = [value for value in BASE if not value.startswith(("supernet", "weight_sampling"))]
+    result = searched(tmp_path / "run", *DIGITS[1:], *sets(*given), *more)
     assert (result["evaluated"], result["evaluator"]) == (3, "train")
 
 
