@@ -18,12 +18,17 @@ from trueshot.operations.pooling import AveragePool
 from trueshot.sampling import Uniform
 from trueshot.sharing import Supernet, single_path
 from trueshot.spaces import NasBench201
-from trueshot.training.config import Recipe, cosine, make_sgd
+from trueshot.training.classification import Loss
+from trueshot.training.config import Recipe
 from trueshot.training.data.cache import folder
 from trueshot.training.data.options import DataOptions
 from trueshot.training.data.sources import load
+from trueshot.training.optimizers import make_optimizer
+from trueshot.training.plan import Plan
+from trueshot.training.schedules import make_schedule
 from trueshot.training.standalone import build
-from trueshot.training.supernet import Loss, SupernetTask
+from trueshot.training.supernet import SupernetTask
+from trueshot.training.task import TRAIN
 
 Result = dict[str, Any]
 
@@ -47,7 +52,6 @@ def measurements(device: str) -> dict[str, Callable[[], Result]]:
 
 
 def _supernet(device: str, small: bool) -> Any:
-
     space = NasBench201(channels=8 if small else 16, cells=1 if small else 5, affine=False)
     return build(lambda: Supernet(space, single_path), Streams(0), device)
 
@@ -57,13 +61,14 @@ def step(device: str, batch: int, small: bool, mixed: bool) -> Result:
     supernet, streams = _supernet(device, small), Streams(0)
     space = supernet.space
     recipe = Recipe(epochs=1000, batch_size=batch, lr=0.05, momentum=0.9, weight_decay=5e-4, clip=5.0)
-    optimizer = make_sgd(supernet, recipe)
-    task = SupernetTask(supernet, Uniform(space), optimizer, cosine(optimizer, recipe, 100), Loss(), 5.0, streams)
+    schedule = make_schedule(recipe, Plan(phase="step", steps=100 * recipe.epochs), 100)
+    optimizer = make_optimizer(supernet, recipe)
+    task = SupernetTask(supernet, Uniform(space), optimizer, schedule, Loss(), recipe.clip, streams)
     task._autocast = mixed and device == "cuda"
     images = torch.randn(batch, *space.input_shape, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(space.classes, (batch,), device=device)
     count = itertools.count()
-    return _timed(lambda: task.step(next(count), images, labels), device, 3 if small else 60)
+    return _timed(lambda: task.step(next(count), {TRAIN: (images, labels)}), device, 3 if small else 60)
 
 
 def pool(device: str, batch: int, pixels: int) -> Result:
