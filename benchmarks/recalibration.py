@@ -21,15 +21,9 @@ from typing import Any
 import numpy as np
 import torch
 from machine import describe, headline
-from trueshot.strategies.weights import (
-    borrowed_snapshots,
-    make_sampler,
-    make_supernet,
-    supernet_batches,
-    train_supernet,
-)
 
 from trueshot.cli.request import Request, prepare
+from trueshot.cli.values import Said
 from trueshot.core.errors import TrueshotError
 from trueshot.core.observe import SILENT
 from trueshot.core.run import RunDirectory
@@ -37,7 +31,8 @@ from trueshot.criteria.correlation import kendall_tau
 from trueshot.evaluation import OneShot, Recalibration
 from trueshot.evaluation.recalibration import Batch
 from trueshot.sharing import Supernet
-from trueshot.strategies.setup import Setup
+from trueshot.strategies.search import Search
+from trueshot.strategies.supernet import SharedWeights, borrowed_snapshots
 from trueshot.training.data.batches import eval_batches
 from trueshot.training.snapshots import load_snapshot
 
@@ -73,25 +68,36 @@ def protocols() -> dict[str, tuple[Recalibration, str]]:
     return found
 
 
-def trained(options: argparse.Namespace) -> tuple[Setup, Supernet]:
+def trained(options: argparse.Namespace) -> tuple[SharedWeights, Supernet]:
+    """Return the weights' training and the trained supernet."""
+    said = Said.of(None, {"source": options.data, "space": options.space, "seed": options.seed}, options.set)
     request = Request(
-        config=None, data=options.data, space=options.space, max_madds=None, max_params=None, out=options.out,
-        resume=(options.out / "config.json").exists(), supernet=options.supernet, preset=options.preset,
-        device=options.device, seed=options.seed, time_budget=None, max_bad_images=None, assignments=tuple(options.set),
-    )  # fmt: skip
-    setup = prepare(request, SILENT)
-    supernet = make_supernet(setup)
+        said=said,
+        out=options.out,
+        resume=(options.out / "config.json").exists(),
+        supernet=options.supernet,
+        preset=options.preset,
+        device=options.device,
+        time_budget=None,
+    )
+    strategy = prepare(request, SILENT).strategy
+    assert isinstance(strategy, Search)
+    config, context = strategy.config, strategy.context
+    assert config.supernet is not None
+    weights = SharedWeights(context=context, config=config.supernet, sampling=config.weight_sampling)
+    supernet = weights.make()
     if options.supernet is None:
-        train_supernet(setup, supernet, supernet_batches(setup))
+        weights.train(supernet, weights.batches())
     else:
-        supernet.load_state_dict(load_snapshot(borrowed_snapshots(setup, RunDirectory.existing(options.supernet))[0]))
-    return setup, supernet
+        supernet.load_state_dict(load_snapshot(borrowed_snapshots(context, RunDirectory.existing(options.supernet))[0]))
+    return weights, supernet
 
 
-def sources(setup: Setup) -> dict[str, list[Batch]]:
+def sources(weights: SharedWeights) -> dict[str, list[Batch]]:
     """Return 2,560 training images of each kind; of a smaller set all, in two halves for plain and reference."""
-    plain = list(eval_batches(setup.dataset.train, setup.dataset, batch_size=128, device=setup.device))
-    batches = supernet_batches(setup)
+    images = weights.context.images
+    plain = list(eval_batches(images.train, images, batch_size=128, device=weights.context.device))
+    batches = weights.batches()
     half = min(20, len(plain) // 2)
     return {
         "plain": plain[:half],
@@ -101,17 +107,18 @@ def sources(setup: Setup) -> dict[str, list[Batch]]:
 
 
 def main(options: argparse.Namespace) -> None:
-    setup, supernet = trained(options)
-    images = sources(setup)
+    weights, supernet = trained(options)
+    images, context = sources(weights), weights.context
     validation = list(
-        eval_batches(setup.dataset.validation, setup.dataset, batch_size=512, device=setup.device, limit=options.images)
+        eval_batches(
+            context.images.validation, context.images, batch_size=512, device=context.device, limit=options.images
+        )
     )
     evaluators = {
         name: OneShot(supernet, validation, calibration=images[kind], recalibration=how, metric=options.metric)
         for name, (how, kind) in protocols().items()
     }
-    sampler = make_sampler(setup.space, setup.config.supernet.sampler, setup.config.budget)
-    archs = sampler.sample(options.archs, setup.streams.numpy("recalibration"))
+    archs = weights.sampler().sample(options.archs, context.streams.numpy("recalibration"))
     scores = {name: np.empty(len(archs)) for name in evaluators}
     seconds = dict.fromkeys(evaluators, 0.0)
     for start in range(0, len(archs), 10):
@@ -127,9 +134,9 @@ def main(options: argparse.Namespace) -> None:
         "schema": 1,
         "benchmark": "recalibration",
         "machine": machine,
-        "data": setup.dataset.name,
-        "space": setup.space.name,
-        "epochs": setup.config.supernet.recipe.epochs,
+        "data": context.images.name,
+        "space": context.space.name,
+        "epochs": weights.config.recipe.epochs,
         "architectures": len(archs),
         "metric": options.metric,
         "images": sum(len(labels) for _, labels in validation),
