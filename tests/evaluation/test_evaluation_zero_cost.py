@@ -1,149 +1,137 @@
-"""Zero-cost proxies against values worked out by hand on tiny networks."""
+"""Zero-cost proxies as evaluators: pure, once for a class of twins, the last place where a score is not finite."""
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional as F
 
-from trueshot.core.errors import ConfigError, DataError, TrainingError
+from trueshot.core.cache import EvaluationCache
+from trueshot.core.errors import ConfigError, DataError
 from trueshot.core.random import Streams
-from trueshot.evaluation import ZERO_COST_PROXIES, Evaluator, Mean, ZeroCost
-from trueshot.evaluation.zero_cost import grad_norm, jacob_cov, naswot, snip, synflow
-from trueshot.spaces import Chain, NasBench201
+from trueshot.evaluation import Evaluator, ProxyImages, ProxyTable, ZeroCost
+from trueshot.evaluation.proxies.names import PROXIES
+from trueshot.evaluation.zero_cost import LAST
+from trueshot.spaces import Chain, NasBench201, Topology
 
 SPACE = NasBench201(image_size=8, channels=4, cells=1)
-BATCH = torch.randn(8, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 10
-any_proxy = pytest.mark.parametrize("proxy", ZERO_COST_PROXIES)
+BATCH = torch.randn(40, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 10
+IMAGES = ProxyImages(images=BATCH, count=16, swap=8)
+DEAD, IDENTITY, CONVOLUTIONS = [0] * 6, [1] * 6, [3] * 6
 
 
-def _linear(*weights):
-    layers = []
-    for weight in weights:
-        layer = nn.Linear(len(weight[0]), len(weight), bias=False)
-        layer.weight.data = torch.tensor(weight)
-        layers.append(layer)
-    return nn.Sequential(*layers)
+def table(names=PROXIES, seed=0, space=SPACE, images=IMAGES, cache=None):
+    return ProxyTable(space, names, images, Streams(seed), cache)
 
 
-def test_synflow_of_a_linear_network_is_the_product_once_for_each_layer():
-    first, second, third = [[1.0, -2.0], [3.0, 4.0]], [[-1.0, 1.0], [0.5, 2.0]], [[1.0, -3.0]]
-    network = _linear(first, second, third)
-    # |W1| 1 = (3, 7); |W2| of it = (10, 15.5); |W3| of it = 56.5, counted in each of the three layers.
-    assert synflow(network, torch.randn(5, 2), torch.zeros(5)) == pytest.approx(3 * 56.5)
-
-
-def test_synflow_passes_norms_and_bounds_by():
-    plain = _linear([[20.0]], [[-3.0]])
-    other = nn.Sequential(plain[0], nn.BatchNorm1d(1), nn.ReLU6(), plain[1])
-    other[1].running_mean.fill_(5.0)
-    assert synflow(other, torch.ones(1, 1), torch.zeros(1)) == pytest.approx(120.0)
-    convolution = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, bias=False), nn.Flatten())
-    nn.init.constant_(convolution[0].weight, -1.0)
-    # A 2 x 2 image of ones: each of the four outputs sees four of them.
-    assert synflow(convolution, torch.zeros(3, 1, 2, 2), torch.zeros(3)) == pytest.approx(16.0)
-
-
-def test_gradient_norm_and_snip_of_a_linear_classifier():
-    images, labels = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([0, 1])
-    weight = torch.tensor([[0.3, -0.2], [0.1, 0.5]])
-    # By hand: dL/dW = mean of (softmax - one hot) outer image.
-    gradient = torch.zeros(2, 2)
-    for x, y in zip(images, labels, strict=True):
-        gradient += torch.outer(torch.softmax(weight @ x, 0) - F.one_hot(y, 2), x) / 2
-    network = _linear(weight.tolist())
-    assert grad_norm(network, images, labels) == pytest.approx(float(gradient.norm()), rel=1e-5)
-    network.zero_grad()
-    assert snip(network, images, labels) == pytest.approx(float((weight * gradient).abs().sum()), rel=1e-5)
-
-
-def test_layers_add_up_and_what_is_not_used_counts_nothing():
-    network = _linear([[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.1], [-0.3, 0.2]])
-    network.spare = nn.Linear(3, 3)
-    network.forward = lambda x: network[1](network[0](x))
-    images, labels = torch.randn(4, 2), torch.tensor([0, 1, 1, 0])
-    both = grad_norm(network, images, labels)
-    assert both == pytest.approx(sum(float(network[i].weight.grad.norm()) for i in (0, 1)), rel=1e-5)
-
-
-def test_activation_patterns_of_a_rectified_layer():
-    network = nn.Sequential(*_linear([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [-1.0, 0.0]]), nn.ReLU())
-    images = torch.tensor([[1.0, 1.0], [1.0, -2.0], [-1.0, -1.0]])
-    # On: 1110, 1000, 0001; alike in 4, 2, 0 / 4, 2 / 4 places.
-    kernel = np.array([[4, 2, 0], [2, 4, 2], [0, 2, 4]])
-    assert naswot(network, images, torch.zeros(3)) == pytest.approx(np.log(np.linalg.det(kernel)))
-    # Equal patterns have no volume: the floor keeps the score finite.
-    assert naswot(network, images[[0, 0, 2]], torch.zeros(3)) < np.log(1e-6) + 5
-
-
-def test_correlation_of_input_gradients():
-    class Square(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.scale = nn.Parameter(torch.ones(()))
-
-        def forward(self, x):
-            return self.scale * (x**2).sum(dim=1) / 2
-
-    # The gradient of each image is the image itself.
-    images = torch.tensor([[1.0, 2.0, 4.0], [2.0, 0.0, -1.0], [0.0, 5.0, 1.0]])
-    values = np.linalg.eigvalsh(np.corrcoef(images.numpy())).clip(0) + 1e-5
-    expected = -(np.log(values) + 1 / values).sum()
-    assert jacob_cov(Square(), images, torch.zeros(3)) == pytest.approx(expected, rel=1e-3)
-    independent = torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]])
-    alike = torch.tensor([[1.0, -1.0, 0.0, 0.0], [1.0, -1.0, 0.1, -0.1]])
-    assert jacob_cov(Square(), independent, torch.zeros(2)) == pytest.approx(-2.0, abs=1e-3)
-    assert jacob_cov(Square(), alike, torch.zeros(2)) < -50
-    dead = torch.zeros(2, 4)
-    assert jacob_cov(Square(), dead, torch.zeros(2)) < jacob_cov(Square(), alike, torch.zeros(2))
-
-
-@any_proxy
-def test_scores_are_pure_in_row_and_seed(proxy):
-    evaluator = ZeroCost(SPACE, proxy, BATCH, Streams(0))
-    assert isinstance(evaluator, Evaluator)
-    archs = SPACE.sample(4, 0)
+def test_scores_are_pure_in_row_and_seed():
+    archs = SPACE.sample(3, 0)
     torch.manual_seed(1)
-    scores = evaluator(archs)
-    assert np.isfinite(scores).all()
+    together, alone, other = table(), table(), table(seed=1)
+    for name in PROXIES:
+        evaluator = ZeroCost(together, name)
+        assert isinstance(evaluator, Evaluator)
+        scores = evaluator(archs)
+        assert np.isfinite(scores).all()
+        np.testing.assert_array_equal(ZeroCost(alone, name)(archs[::-1]), scores[::-1])
+        np.testing.assert_array_equal(ZeroCost(table([name]), name)(archs[2:]), scores[2:])
+        assert ZeroCost(other, name).digest != evaluator.digest
+        assert (ZeroCost(other, name)(archs) != scores).any() or name == "swap"
+        assert evaluator(archs[:0]).shape == (0,)
     assert torch.rand(()) == torch.rand((), generator=torch.Generator().manual_seed(1))
-    np.testing.assert_array_equal(evaluator(archs[::-1]), scores[::-1])
-    np.testing.assert_array_equal(evaluator(archs[2:3]), scores[2:3])
-    other = ZeroCost(SPACE, proxy, BATCH, Streams(1))
-    assert (other(archs) != scores).any()
-    assert other.digest != evaluator.digest
-    np.testing.assert_allclose(Mean([evaluator, other])(archs), (scores + other(archs)) / 2)
-    assert evaluator(archs[:0]).shape == (0,)
 
 
-@any_proxy
-def test_a_network_that_leads_nowhere_scores_no_higher_than_a_convolutional_one(proxy):
-    evaluator = ZeroCost(SPACE, proxy, BATCH, Streams(0))
-    dead, alive = evaluator(np.array([[0] * 6, [3] * 6], dtype=np.uint8))
-    assert np.isfinite([dead, alive]).all()
-    assert dead < alive
+def test_twins_are_one_network_and_passes_are_made_once(monkeypatch):
+    cache = EvaluationCache(None)
+    made = table(["swap", "naswot", "az-expressivity"], cache=cache)
+    computed = []
+    plain = made.computed
+    monkeypatch.setattr(made, "computed", lambda row, names: computed.append((row, set(names))) or plain(row, names))
+    # A chain of three edges of which one is the 1x1 convolution, wherever it stands.
+    twins = np.array([[2, 0, 1, 0, 0, 1], [1, 0, 2, 0, 0, 1], [1, 0, 1, 0, 0, 2]], dtype=np.uint8)
+    assert len(set(made.column("swap", twins))) == 1
+    made.column("naswot", twins)
+    again = ProxyTable(SPACE, ["az-expressivity"], IMAGES, Streams(0), cache)
+    monkeypatch.setattr(again, "computed", None)
+    again.column("az-expressivity", twins)
+    assert computed == [(tuple(SPACE.canonical(twins)[0]), {"swap", "naswot", "az-expressivity"})]
 
 
-@any_proxy
-def test_proxies_work_on_the_chain(proxy):
-    space = Chain(
-        image_size=8, classes=4, layers=((6, 1), (8, 2)), stem_width=6, fixed_width=6, head_width=8, dropout=0.2
-    )
-    scores = ZeroCost(space, proxy, (BATCH[0], BATCH[1] % 4), Streams(0))(space.sample(3, 0))
-    assert len(set(scores.tolist())) == 3
+def test_a_network_that_leads_nowhere_comes_last_and_never_breaks():
+    made = table()
+    archs = np.array([DEAD, CONVOLUTIONS], dtype=np.uint8)
+    for name in PROXIES:
+        dead, alive = made.column(name, archs)
+        assert np.isfinite([dead, alive]).all()
+        assert dead < alive or name == "zen"
+    last = {name for name in PROXIES if made.column(name, archs)[0] == LAST}
+    assert last >= {"az-expressivity", "az-progressivity", "naswot", "jacob_cov"}
+    assert made.column("synflow", archs)[0] == 0.0
+
+
+def test_only_trainability_sees_that_all_blocks_pass_everything():
+    # One live path, all skip.
+    row = np.array([[1, 0, 1, 0, 0, 1]], dtype=np.uint8)
+    made = table()
+    assert made.column("az-trainability", row)[0] == LAST
+    assert made.column("az-expressivity", row)[0] > 0
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        Chain(image_size=8, classes=10, layers=((6, 1), (8, 2)), stem_width=6, fixed_width=6, head_width=8, dropout=0.2),
+        Topology(nodes=(1, 2), widths=(4, 6), kernels=(3,), stem_stride=1, head_width=8, image_size=8, classes=10),
+    ],
+)
+def test_proxies_work_on_other_spaces(space):
+    archs = space.sample(3, 0)
+    made = table(space=space)
+    for name in PROXIES:
+        assert len(set(made.column(name, archs).tolist())) == 3, name
+
+
+def test_images_of_an_architecture_are_cropped_and_mirrored():
+    generator = torch.Generator().manual_seed(3)
+    images, labels = IMAGES.drawn(generator)
+    assert images.shape == (16, 3, 8, 8)
+    assert labels.shape == (16,)
+    padded = torch.nn.functional.pad(BATCH[0], (1, 1, 1, 1))
+    places = [(y, x) for y in range(3) for x in range(3)]
+    mirrored = 0
+    for image, label in zip(images, labels, strict=True):
+        views = [(source, flip, padded[source, :, y : y + 8, x : x + 8]) for source in range(40) for y, x in places for flip in (0, 1)]
+        match = [(s, flip) for s, flip, view in views if torch.equal(view.flip(2) if flip else view, image)]
+        assert match and BATCH[1][match[0][0]] == label
+        mirrored += match[0][1]
+    assert 0 < mirrored < 16
 
 
 def test_digests_tell_proxies_and_images_apart():
-    digests = {ZeroCost(SPACE, proxy, BATCH, Streams(0)).digest for proxy in ZERO_COST_PROXIES}
-    digests.add(ZeroCost(SPACE, "snip", (BATCH[0][:4], BATCH[1][:4]), Streams(0)).digest)
-    assert len(digests) == len(ZERO_COST_PROXIES) + 1
+    digests = set(table().digests.values())
+    digests.add(table(["snip"], images=ProxyImages(images=(BATCH[0][:4], BATCH[1][:4]))).digests["snip"])
+    digests.add(table(["snip"], space=NasBench201(image_size=8, channels=4, cells=2)).digests["snip"])
+    assert len(digests) == len(PROXIES) + 2
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ConfigError, match="'magic' is no zero-cost proxy: choose one of synflow"):
-        ZeroCost(SPACE, "magic", BATCH, Streams(0))
+    with pytest.raises(ConfigError, match="'magic' is no zero-cost proxy: choose one of az-expressivity"):
+        table(["magic"])
     with pytest.raises(DataError, match="two images or more, not 1"):
-        ZeroCost(SPACE, "snip", (BATCH[0][:1], BATCH[1][:1]), Streams(0))
-    broken = BATCH[0].clone().fill_(float("nan")), BATCH[1]
-    with pytest.raises(TrainingError, match=r"snip of architecture \|nor_conv_3x3~0\|.* is nan"):
-        ZeroCost(SPACE, "snip", broken, Streams(0))(np.array([[3] * 6], dtype=np.uint8))
+        ProxyImages(images=(BATCH[0][:1], BATCH[1][:1]))
+
+
+def test_a_space_without_rectifiers_is_refused_by_name():
+    from torch import nn
+
+    from trueshot.spaces import Space
+    from trueshot.spaces.site import Site
+
+    class Smooth(Space):
+        name = "smooth"
+
+        def assemble(self, place):
+            site = Site(decision="a", candidates={"x": lambda: nn.Sequential(nn.SiLU())}, in_channels=3, out_channels=3)
+            return nn.Sequential(place(site), nn.Flatten(), nn.Linear(192, 10))
+
+    smooth = table(["swap"], space=Smooth(image_size=8, classes=10))
+    with pytest.raises(ConfigError, match="swap counts rectifiers, and networks of smooth have none"):
+        smooth.column("swap", np.zeros((1, 1), dtype=np.uint8))

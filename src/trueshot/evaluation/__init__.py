@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from trueshot.evaluation.twins import TwinMean
     from trueshot.evaluation.weights import Weights, WithWeights
     from trueshot.evaluation.wrappers import Cached, Canonical, Mean, Median, Reporting
-    from trueshot.evaluation.zero_cost import ZERO_COST_PROXIES, ZeroCost
+    from trueshot.evaluation.zero_cost import ProxyImages, ProxyTable, ZeroCost
 
 
 __all__ = [
     "FINE_TUNING",
     "PRESETS",
     "RUNNING",
-    "ZERO_COST_PROXIES",
     "Batch",
     "Cached",
     "Canonical",
@@ -36,6 +35,8 @@ __all__ = [
     "Median",
     "Metric",
     "OneShot",
+    "ProxyImages",
+    "ProxyTable",
     "Recalibration",
     "Reporting",
     "Spread",
@@ -67,6 +68,6 @@ __getattr__ = lazily(
         "twins": ("TwinMean",),
         "weights": ("Weights", "WithWeights"),
         "wrappers": ("Cached", "Canonical", "Mean", "Median", "Reporting"),
-        "zero_cost": ("ZERO_COST_PROXIES", "ZeroCost"),
+        "zero_cost": ("ProxyImages", "ProxyTable", "ZeroCost"),
     },
 )

@@ -1,172 +1,204 @@
-"""Zero-cost proxies: scores of networks with initial weights, from one mini-batch, without any training.
+"""Zero-cost proxies as evaluators: what networks with initial weights say, twins once, all proxies of a pass together.
 
-Definitions follow the papers named below and, where these leave room, Abdelfattah et al., "Zero-Cost Proxies for
-Lightweight NAS" (ICLR 2021): scores of weights are summed over the weights of convolution and linear layers.
+Each is defined in :mod:`trueshot.evaluation.proxies`; weights are drawn as its source draws them, once for each
+architecture. Networks have no edge that leads nowhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from types import MappingProxyType
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from trueshot.core.errors import ConfigError, DataError, TrainingError
+from trueshot.core.cache import EvaluationCache
+from trueshot.core.errors import ConfigError, DataError
 from trueshot.core.fingerprint import fingerprint
 from trueshot.core.random import Streams
+from trueshot.evaluation.proxies import gradients, patterns
+from trueshot.evaluation.proxies.az import az
+from trueshot.evaluation.proxies.initial import Fresh, Workshop
+from trueshot.evaluation.proxies.names import PASSES, PROXIES
+from trueshot.evaluation.proxies.sharing import computed_once
 from trueshot.evaluation.recalibration import Batch
 from trueshot.spaces import Space
-from trueshot.training.standalone import build
+from trueshot.spaces.skeletons import backbone
 
-Proxy = Callable[[nn.Module, Tensor, Tensor], float]
-"""Maps a fresh network, which it may spoil, images and labels to a score, higher is better."""
+LAST = -float(np.finfo(np.float64).max)
+"""The score of an architecture whose proxy is NaN or infinite: the last place, by a finite number."""
 
-_RIDGE = 1e-5
-_FLOOR = 1e-6
-
-
-def grad_norm(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return the sum over layers of the Euclidean norm of the weights' gradient (Abdelfattah et al., section 3.1)."""
-    return float(sum(gradient.double().norm() for _, gradient in _gradients(network, images, labels)))
+Rows = UInt8[np.ndarray, "n decisions"]
 
 
-def snip(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return the sum over weights of ``|weight * gradient|`` (Lee et al., ICLR 2019)."""
-    pairs = _gradients(network, images, labels)
-    return float(sum((weight * gradient).abs().double().sum() for weight, gradient in pairs))
+@dataclass(frozen=True, kw_only=True)
+class ProxyImages:
+    """What proxies look at.
 
-
-def synflow(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return the sum over weights of ``weight * dR/dweight`` (Tanaka et al., NeurIPS 2020).
-
-    R is the sum of the outputs for an image of ones when all parameters have their absolute values; BatchNorm
-    and bounds of activations are left out, so that the network is linear in each layer's weights. Arithmetic is in
-    float64: scores span many orders of magnitude. Values and labels of the images play no part.
+    Attributes:
+        images: normalised training images, without augmentation, and their labels.
+        count: images of each proxy but SWAP, and of noise.
+        swap: images of SWAP.
     """
-    network = network.double()
-    for parameter in network.parameters():
-        parameter.data.abs_()
-    for module in network.modules():
-        if isinstance(module, _BatchNorm | nn.ReLU6):
-            # As an attribute of the layer, so that it works wherever the layer is placed.
-            vars(module)["forward"] = _identity
-    network(torch.ones_like(images[:1], dtype=torch.float64)).sum().backward()
-    return float(sum((weight.detach() * weight.grad).sum() for weight in _weights(network) if weight.grad is not None))
+
+    images: Batch
+    count: int = 64
+    swap: int = 32
+
+    def __post_init__(self) -> None:
+        """Check that there are images enough to be told apart."""
+        if len(self.images[1]) < 2:
+            raise DataError(f"zero-cost proxies need a batch of two images or more, not {len(self.images[1])}")
+
+    def first(self, count: int) -> Tensor:
+        """Return the first images, the same for every architecture."""
+        return self.images[0][:count]
+
+    def drawn(self, generator: torch.Generator) -> Batch:
+        """Return images for one architecture, each cropped at random by an eighth of its side and perhaps mirrored."""
+        images, labels = self.images
+        chosen = torch.randperm(len(labels), generator=generator)[: self.count]
+        side, border = images.shape[-1], images.shape[-1] // 8
+        padded = F.pad(images[chosen], (border,) * 4)
+        down, right = torch.randint(2 * border + 1, (2, len(chosen)), generator=generator).tolist()
+        views = [view[:, y : y + side, x : x + side] for view, y, x in zip(padded, down, right, strict=True)]
+        mirrored = torch.rand(len(chosen), generator=generator) < 0.5
+        batch = torch.stack([view.flip(2) if flip else view for view, flip in zip(views, mirrored, strict=True)])
+        return batch.contiguous(memory_format=torch.channels_last), labels[chosen]
 
 
-def jacob_cov(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return how little the gradients of the images resemble each other (Mellor et al., arXiv 2006.04647v1).
+@final
+class ProxyTable:
+    """Scores of several proxies, computed for an architecture together, each class of twins once.
 
-    With the eigenvalues v of the correlation matrix of the input gradients of all images: ``-sum(log(v + k) +
-    1 / (v + k))`` with k = 1e-5. Where the output of some image does not depend on the input, the correlations are
-    taken to be one: the worst score.
+    Args:
+        space: builds the networks.
+        names: the proxies that will be asked for.
+        images: what they look at.
+        streams: source of weights and noise.
+        cache: of the scores; in memory only without one.
+
+    Raises:
+        ConfigError: when there is no such proxy.
     """
-    inputs = images.clone().requires_grad_(True)
-    network(inputs).sum().backward()
-    if inputs.grad is None:
-        correlations = torch.ones(len(images), len(images), dtype=torch.float64)
-    else:
-        rows = inputs.grad.flatten(1).double().cpu()
-        rows = rows - rows.mean(dim=1, keepdim=True)
-        norms = rows.norm(dim=1, keepdim=True)
-        alive = bool((norms > 0).all())
-        correlations = (rows / norms) @ (rows / norms).T if alive else torch.ones(len(rows), len(rows)).double()
-    values = torch.linalg.eigvalsh(correlations).clamp(min=0) + _RIDGE
-    return float(-(values.log() + 1 / values).sum())
 
+    def __init__(
+        self,
+        space: Space,
+        names: Collection[str],
+        images: ProxyImages,
+        streams: Streams,
+        cache: EvaluationCache | None = None,
+    ) -> None:
+        for name in names:
+            if name not in PROXIES:
+                raise ConfigError(f"'{name}' is no zero-cost proxy: choose one of {', '.join(PROXIES)}")
+        self.space, self.names, self.images, self.streams = space, tuple(dict.fromkeys(names)), images, streams
+        self.cache = EvaluationCache(None) if cache is None else cache
+        self.device = images.images[0].device
+        self._workshop = Workshop(space, self.device)
+        self._signs: dict[tuple[int, torch.Size], Tensor] = {}
 
-def naswot(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return the log-determinant of the kernel of activation patterns (Mellor et al., ICML 2021, Eq. 2).
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """The digest of each proxy: of space, images and seed."""
+        space = repr((self.space.name, self.space.arguments()))
+        images = self.images.images, self.images.count, self.images.swap
+        return {
+            name: fingerprint("zero-cost 2", name, space, self.space.rules[0], self.streams.seed, *images)
+            for name in self.names
+        }
 
-    Entry (i, j) is the number of rectifiers of the network, over all places, that are on for both images or off for
-    both. Eigenvalues below 1e-6, which images with equal patterns give, count as that.
-    """
-    kernel = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
+    def column(self, name: str, archs: Rows) -> Float64[np.ndarray, " n"]:
+        """Return the scores by one proxy; those of the others are kept for when they are asked for."""
+        if not len(archs):
+            return np.empty(0, dtype=np.float64)
+        rows, inverse = np.unique(self.space.canonical(archs), axis=0, return_inverse=True)
+        scores = self.cache.get(self.digests[name], rows)
+        for position in np.flatnonzero(np.isnan(scores)):
+            row = rows[position : position + 1]
+            missing = {other for other in self.names if np.isnan(self.cache.get(self.digests[other], row)[0])}
+            found = self.computed(tuple(row[0].tolist()), missing)
+            for other, value in found.items():
+                self.cache.put(self.digests[other], row, np.array([value]), arch=[self.space.format(row[0])])
+            scores[position] = found[name]
+        self.cache.flush()
+        return scores[inverse.reshape(-1)]
 
-    def add(_: nn.Module, __: object, output: Tensor) -> None:
-        on = (output.detach() > 0).flatten(1).double()
-        kernel.add_(on @ on.T + (1 - on) @ (1 - on).T)
+    def computed(self, row: tuple[int, ...], names: Collection[str]) -> dict[str, float]:
+        """Compute the proxies of one architecture, those that are not finite as the last place.
 
-    handles = [m.register_forward_hook(add) for m in network.modules() if isinstance(m, nn.ReLU | nn.ReLU6)]
-    try:
-        with torch.no_grad():
-            network(images)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return float(torch.linalg.eigvalsh(kernel.cpu()).clamp(min=_FLOOR).log().sum())
+        Raises:
+            ConfigError: when the network has nothing that a proxy looks at; it is named.
+        """
+        streams = self.streams.child("zero-cost", *row)
+        fresh = self._workshop.network(row, streams)
+        found: dict[str, float] = {}
+        with streams.forked("dropout"), computed_once(fresh.network):
+            for group, members in PASSES.items():
+                wanted = [name for name in members if name in names]
+                if wanted:
+                    values = self._passed(group, fresh, streams, wanted)
+                    found |= {name: values[name] if np.isfinite(values[name]) else LAST for name in wanted}
+        return found
 
+    def _passed(self, group: str, fresh: Fresh, streams: Streams, wanted: list[str]) -> dict[str, float]:
+        """Make one pass over the network."""
+        if group in ("swap", "naswot") and not patterns.rectifies(fresh.network):
+            raise ConfigError(
+                f"{group} counts rectifiers, and networks of {self.space.name} have none (ReLU, ReLU6): leave it out"
+            )
+        images = self.images
+        if group == "az":
+            signs = self._sign if "az-trainability" in wanted else None
+            return az(backbone(fresh.draw("he")), self._noise("az"), signs)
+        if group == "swap":
+            return {"swap": patterns.swap(fresh.draw("normal"), images.first(images.swap))}
+        if group == "zen":
+            network = fresh.draw("normal", statistics=True)
+            return {"zen": gradients.zen(network, self._noise("zen"), self._noise("zen-change"))}
+        if group == "naswot":
+            return {"naswot": patterns.naswot(fresh.draw("default"), images.first(images.count))}
+        if group == "loss":
+            batch = images.drawn(streams.torch("images"))
+            return gradients.of_the_loss(fresh.draw("default"), *batch)
+        if group == "jacob_cov":
+            batch = images.drawn(streams.torch("images"))
+            return {"jacob_cov": gradients.jacob_cov(fresh.draw("default"), batch[0])}
+        return {"synflow": gradients.synflow(fresh.draw("default", statistics=True), images.first(1))}
 
-ZERO_COST_PROXIES: Mapping[str, Proxy] = MappingProxyType(
-    {"synflow": synflow, "jacob_cov": jacob_cov, "naswot": naswot, "grad_norm": grad_norm, "snip": snip}
-)
-"""All proxies by name."""
+    def _noise(self, name: str) -> Tensor:
+        """Return images of standard normal values, the same for every architecture."""
+        shape = (self.images.count, *self.space.input_shape)
+        noise = torch.randn(shape, generator=self.streams.torch(f"noise/{name}"))
+        return noise.to(self.device).contiguous(memory_format=torch.channels_last)
+
+    def _sign(self, level: int, shape: torch.Size) -> Tensor:
+        """Return the gradient of a level's output, the same for every architecture of this shape."""
+        if (level, shape) not in self._signs:
+            generator = self.streams.torch("signs", level, *shape)
+            signs = torch.randint(2, shape, generator=generator).mul_(2).sub_(1).float().to(self.device)
+            self._signs[level, shape] = signs.contiguous(memory_format=torch.channels_last)
+        return self._signs[level, shape]
 
 
 @final
 class ZeroCost:
-    """Scores architectures by a proxy, at initial weights drawn for each from the seed and the architecture.
+    """Scores architectures by one proxy of a table; the last place is :data:`LAST`."""
 
-    Args:
-        space: builds the networks; they are in training mode.
-        proxy: a name of :data:`ZERO_COST_PROXIES`.
-        batch: normalised training images and their labels.
-        streams: source of the initial weights (and of dropout); the mean over seeds is
-            :class:`~trueshot.evaluation.Mean` of several.
-
-    Raises:
-        ConfigError: when there is no such proxy.
-        DataError: when the batch is too small.
-    """
-
-    def __init__(self, space: Space, proxy: str, batch: Batch, streams: Streams) -> None:
-        if proxy not in ZERO_COST_PROXIES:
-            raise ConfigError(f"'{proxy}' is no zero-cost proxy: choose one of {', '.join(ZERO_COST_PROXIES)}")
-        if len(batch[1]) < 2:
-            raise DataError(f"zero-cost proxies need a batch of two images or more, not {len(batch[1])}")
-        self.space, self.proxy, self.batch, self.streams = space, proxy, batch, streams
+    def __init__(self, table: ProxyTable, proxy: str) -> None:
+        self.table, self.proxy = table, proxy
 
     @property
     def digest(self) -> str:
         """Fingerprint of space, proxy, images and seed."""
-        space = repr((self.space.name, self.space.arguments()))
-        return fingerprint("zero-cost 1", self.proxy, space, self.streams.seed, self.batch)
+        return self.table.digests[self.proxy]
 
-    def __call__(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
-        """Score every architecture.
-
-        Raises:
-            TrainingError: naming an architecture whose score is not finite.
-        """
-        return np.array([self._score(row) for row in self.space.check(archs)], dtype=np.float64)
-
-    def _score(self, row: UInt8[np.ndarray, " decisions"]) -> float:
-        streams = self.streams.child("zero-cost", *map(int, row))
-        images, labels = self.batch
-        network = build(partial(self.space.network, row), streams, images.device).train()
-        with streams.forked("dropout"):
-            score = ZERO_COST_PROXIES[self.proxy](network, images, labels)
-        if not np.isfinite(score):
-            raise TrainingError(f"{self.proxy} of architecture {self.space.format(row)} is {score}: it overflows")
-        return score
-
-
-def _identity(x: Tensor) -> Tensor:
-    return x
-
-
-def _weights(network: nn.Module) -> list[Tensor]:
-    return [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-
-
-def _gradients(network: nn.Module, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Return every weight that the loss depends on, with its gradient."""
-    F.cross_entropy(network(images), labels).backward()
-    return [(weight.detach(), weight.grad) for weight in _weights(network) if weight.grad is not None]
+    def __call__(self, archs: Rows) -> Float64[np.ndarray, " n"]:
+        """Score every architecture."""
+        return self.table.column(self.proxy, self.table.space.check(archs))
