@@ -222,7 +222,7 @@ def test_every_preset_ranks(preset, truth, tmp_path, prepared):
 def test_what_a_ranking_does_not_know_is_an_error_of_the_user(section, truth, tmp_path):
     more = ["--preset", "small-cpu", "--set", f"{section}={{}}"]
     error = refused(*command(truth, tmp_path / "run", *more))
-    known = "did you mean ranking?" if section == "retraining" else "choose one of data, evaluation, ranking"
+    known = "did you mean ranking?" if section == "retraining" else "choose one of data, evaluation, fusion, ranking"
     assert f"configuration value {section}: there is no such value: {known}" in error
     file = tmp_path / "rank.yaml"
     file.write_text(f"{section}: {{}}\n")

@@ -8,6 +8,7 @@ from trueshot.core.errors import CriteriaError
 from trueshot.criteria.bootstrap import (
     bootstrap,
     bootstrap_all,
+    bootstrap_difference,
     difference_interval,
     mean_interval,
     proportion_difference_interval,
@@ -100,7 +101,8 @@ def test_mean_interval():
     interval = mean_interval(values)
     assert interval is not None
     assert (interval.low, interval.high) == pytest.approx(expected)
-    assert mean_interval(values[:1]) is None
+    # Two values give an interval of 25 standard errors, which says nothing.
+    assert mean_interval(values[:1]) is mean_interval(values[:2]) is None
     with pytest.raises(CriteriaError, match="too few"):
         mean_interval(np.zeros(0))
 
@@ -114,14 +116,59 @@ def test_difference_interval_is_welch():
 
 
 def test_difference_interval_of_few_or_equal_values():
-    assert difference_interval(np.array([98.0]), np.array([97.0, 96.0])) is None
-    assert difference_interval(np.array([98.0, 97.0]), np.array([97.0])) is None
-    assert difference_interval(np.full(2, 98.0), np.full(3, 97.0)) is None
-    one_sided = difference_interval(np.full(2, 98.0), np.array([97.0, 96.0]))
-    mean = mean_interval(np.array([97.0, 96.0]))
+    three = np.array([97.0, 96.0, 96.5])
+    assert difference_interval(np.array([98.0]), three) is None
+    assert difference_interval(three, np.array([98.0, 97.0])) is None
+    assert difference_interval(np.full(3, 98.0), np.full(4, 97.0)) is None
+    one_sided = difference_interval(np.full(3, 98.0), three)
+    mean = mean_interval(three)
     assert one_sided is not None
     assert mean is not None
     assert (one_sided.low, one_sided.high) == pytest.approx((98 - mean.high, 98 - mean.low))
+
+
+def test_twins_are_drawn_together():
+    # Four classes, of which one holds nine of every ten rows and ranks them at random.
+    generator = np.random.default_rng(0)
+    classes = np.array(["large"] * 90 + ["b"] * 4 + ["c"] * 3 + ["d"] * 3)
+    true = np.where(classes == "large", 0.0, generator.normal(size=100)) + 0.1 * generator.normal(size=100)
+    predicted = true + generator.normal(size=100)
+    rows = bootstrap(kendall_tau, predicted=predicted, true=true, resamples=300, generator=rng())
+    drawn = bootstrap(kendall_tau, predicted=predicted, true=true, resamples=300, generator=rng(), classes=classes)
+    assert drawn.high - drawn.low > 1.5 * (rows.high - rows.low)
+    # By hand, for one resample.
+    members = {name: np.flatnonzero(classes == name) for name in ("b", "c", "d", "large")}
+    names = [list(members)[number] for number in rng().integers(4, size=4)]
+    chosen = np.concatenate([members[name] for name in names])
+    expected = kendall_tau(predicted=predicted[chosen], true=true[chosen])
+    one = bootstrap(kendall_tau, predicted=predicted, true=true, resamples=1, generator=rng(), classes=classes)
+    assert one.low == one.high == pytest.approx(expected)
+    # Where each architecture is its own class, rows are drawn.
+    alone = bootstrap(
+        kendall_tau, predicted=predicted, true=true, resamples=30, generator=rng(), classes=np.arange(100)
+    )
+    assert alone == bootstrap(kendall_tau, predicted=predicted, true=true, resamples=30, generator=rng())
+    with pytest.raises(CriteriaError, match=r"classes have the shape \(3,\) for 100 architectures"):
+        bootstrap(kendall_tau, predicted=predicted, true=true, generator=rng(), classes=np.arange(3))
+
+
+def test_differences_are_paired():
+    data = columns(80)
+    better = data["predicted"] + 0.5 * data["true"]
+    interval = bootstrap_difference(
+        kendall_tau, first=better, second=data["predicted"], true=data["true"], resamples=200, generator=rng()
+    )
+    assert interval.low > 0
+    same = bootstrap_difference(
+        kendall_tau, first=better, second=better, true=data["true"], resamples=20, generator=rng()
+    )
+    assert (same.low, same.high) == (0.0, 0.0)
+    # Narrower than if each ranking were drawn by itself.
+    each = [
+        bootstrap(kendall_tau, predicted=scores, true=data["true"], resamples=200, generator=rng())
+        for scores in (better, data["predicted"])
+    ]
+    assert interval.high - interval.low < np.hypot(*(one.high - one.low for one in each))
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (10, 10), (7, 10), (4321, 5000)])

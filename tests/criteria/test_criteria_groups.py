@@ -10,11 +10,13 @@ from trueshot.core.errors import CriteriaError
 from trueshot.criteria.correlation import kendall_tau
 from trueshot.criteria.groups import (
     by_cost,
+    class_tau,
     cost_groups,
     group_means,
     mean_group_rank_std,
     mean_group_std,
     rank_difference,
+    tau_within,
     within_groups,
 )
 from trueshot.criteria.top import precision_at_k
@@ -94,3 +96,33 @@ def test_bad_labels_and_values():
         group_means(values=np.arange(3.0), labels=np.arange(2))
     with pytest.raises(CriteriaError, match="NaN"):
         mean_group_std(values=np.array([1.0, np.nan]), labels=np.arange(2))
+
+
+def test_each_class_counts_once():
+    labels = np.array(["a"] * 6 + ["b", "c"])
+    true = np.array([1.0, 1.1, 0.9, 1.0, 1.2, 0.8, 2.0, 3.0])
+    predicted = np.array([5.0, 1.0, 4.0, 2.0, 6.0, 0.0, 4.0, 7.0])
+    # Means of the scores: 3, 4 and 7.
+    assert class_tau(predicted=predicted, true=true, labels=labels) == 1.0
+    assert kendall_tau(predicted=predicted, true=true) < 0.8
+
+
+def test_tau_of_the_pairs_inside_groups():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 5, size=40)
+    predicted, true = generator.integers(0, 6, size=40).astype(float), generator.normal(size=40)
+    true[::3] = 1.0
+    concordance = untied_predicted = untied_true = 0
+    for i in range(40):
+        for j in range(i):
+            if labels[i] == labels[j]:
+                signs = np.sign(predicted[i] - predicted[j]), np.sign(true[i] - true[j])
+                concordance += signs[0] * signs[1]
+                untied_predicted += abs(signs[0])
+                untied_true += abs(signs[1])
+    expected = concordance / np.sqrt(untied_predicted * untied_true)
+    assert tau_within(predicted=predicted, true=true, labels=labels) == pytest.approx(expected)
+    everywhere = tau_within(predicted=predicted, true=true, labels=np.zeros(40))
+    assert everywhere == pytest.approx(kendall_tau(predicted=predicted, true=true))
+    with pytest.raises(CriteriaError, match="all pairs inside groups are tied"):
+        tau_within(predicted=predicted, true=true, labels=np.arange(40))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trueshot.core.errors import CriteriaError
+from trueshot.criteria.bootstrap import proportion_interval
 from trueshot.criteria.correlation import kendall_tau, pairwise_accuracy, pearson, spearman
 from trueshot.criteria.summary import summarise
 from trueshot.criteria.top import best_rank_at_k, precision_at_k
@@ -40,6 +41,25 @@ def test_bootstrap_adds_low_and_high():
         for k, figure in summary[name].items():
             assert figure["value"] == plain[name][k]
             assert figure["low"] <= figure["high"]
+
+
+def test_a_share_of_none_is_not_certainly_none():
+    summary = summarise(predicted=-TRUE, true=TRUE, ks=(0.05,), bootstrap=20, generator=np.random.default_rng(0))
+    figure, expected = summary["p_at_k"]["0.05"], proportion_interval(0, 15)
+    assert figure == {"value": 0.0, "low": 0.0, "high": expected.high}
+    assert figure["high"] > 0.2
+
+
+def test_intervals_may_draw_classes():
+    options = {"ks": (), "bootstrap": 60}
+    rows = summarise(**COLUMNS, **options, generator=np.random.default_rng(0))["kendall_tau"]
+    pairs = {name: np.repeat(column, 4) for name, column in COLUMNS.items()}
+    generator = np.random.default_rng(0)
+    classes = summarise(**pairs, **options, generator=generator, classes=np.repeat(np.arange(300), 4))["kendall_tau"]
+    blind = summarise(**pairs, **options, generator=np.random.default_rng(0))["kendall_tau"]
+    # Four copies of each architecture are no more evidence than one.
+    assert blind["high"] - blind["low"] < 0.7 * (rows["high"] - rows["low"])
+    assert classes["high"] - classes["low"] > 0.8 * (rows["high"] - rows["low"])
 
 
 def test_default_ks_that_select_nothing_are_left_out_but_not_those_asked_for():

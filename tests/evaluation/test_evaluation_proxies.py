@@ -287,4 +287,6 @@ def test_networks_of_the_workshop_compute_what_their_weights_say(space):
             else:
                 assert float(head.weight.abs().max()) <= head.in_features**-0.5
         again = Workshop(space, torch.device("cpu")).network(tuple(row.tolist()), Streams(1)).draw("default")
-        assert all(torch.equal(a, b) for a, b in zip(again.parameters(), fresh.draw("default").parameters(), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(again.parameters(), fresh.draw("default").parameters(), strict=True)
+        )

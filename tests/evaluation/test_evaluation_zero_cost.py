@@ -78,7 +78,9 @@ def test_only_trainability_sees_that_all_blocks_pass_everything():
 @pytest.mark.parametrize(
     "space",
     [
-        Chain(image_size=8, classes=10, layers=((6, 1), (8, 2)), stem_width=6, fixed_width=6, head_width=8, dropout=0.2),
+        Chain(
+            image_size=8, classes=10, layers=((6, 1), (8, 2)), stem_width=6, fixed_width=6, head_width=8, dropout=0.2
+        ),
         Topology(nodes=(1, 2), widths=(4, 6), kernels=(3,), stem_stride=1, head_width=8, image_size=8, classes=10),
     ],
 )
@@ -98,9 +100,15 @@ def test_images_of_an_architecture_are_cropped_and_mirrored():
     places = [(y, x) for y in range(3) for x in range(3)]
     mirrored = 0
     for image, label in zip(images, labels, strict=True):
-        views = [(source, flip, padded[source, :, y : y + 8, x : x + 8]) for source in range(40) for y, x in places for flip in (0, 1)]
+        views = [
+            (source, flip, padded[source, :, y : y + 8, x : x + 8])
+            for source in range(40)
+            for y, x in places
+            for flip in (0, 1)
+        ]
         match = [(s, flip) for s, flip, view in views if torch.equal(view.flip(2) if flip else view, image)]
-        assert match and BATCH[1][match[0][0]] == label
+        assert match
+        assert BATCH[1][match[0][0]] == label
         mirrored += match[0][1]
     assert 0 < mirrored < 16
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +52,8 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "supernet": "trueshot.evaluation.config:SupernetScoreConfig",
         "train": "trueshot.evaluation.config:TrainScoreConfig",
         "predicted": "trueshot.evaluation.config:PredictedScoreConfig",
+        "zero-cost": "trueshot.evaluation.fusion_config:ZeroCostScoreConfig",
+        "fused": "trueshot.evaluation.fusion_config:FusedConfig",
     },
     "evaluator wrapper": {
         "twins": "trueshot.evaluation.config:TwinsConfig",
@@ -102,8 +104,12 @@ def find(room: str, name: str) -> Named:
     return _evaluator(name) if room == "evaluator" else _named(room, name)
 
 
-def _named(room: str, name: str) -> Named:
-    cls = find_class(room, name)
+_UNTRAINED = ("fused-zero-cost", "az")
+"""Evaluators that add up what costs no training."""
+
+
+def _named(room: str, name: str, known: Collection[str] = ()) -> Named:
+    cls = find_class(room, name, known)
     if issubclass(cls, PartConfig):
         return Named(cls)
     own = getattr(cls, "Config", Nothing)
@@ -129,6 +135,8 @@ def _evaluator(text: str) -> Named:
         PredictedScoreConfig,
         TableScoreConfig,
     )
+    from trueshot.evaluation.fusion_config import FUSED_AZ, FusedConfig, ZeroCostScoreConfig
+    from trueshot.evaluation.proxies.names import ZERO_COST
 
     name = EvaluatorName.parse(text)
     wrappers = tuple(_named("evaluator wrapper", wrapper) for wrapper in name.wrappers)
@@ -136,7 +144,13 @@ def _evaluator(text: str) -> Named:
         return Named(TableScoreConfig, None, {"file": name.head}, wrappers)
     if name.head in TABLE["predictor"] and not name.words:
         return Named(PredictedScoreConfig, None, {"predictor": name.head}, wrappers)
-    found = _named("evaluator", name.head)
+    if name.head in ZERO_COST and not name.words:
+        return Named(ZeroCostScoreConfig, None, {"proxy": name.head}, wrappers)
+    if name.head in _UNTRAINED and not name.words:
+        parts = FUSED_AZ if name.head == "az" else ()
+        return Named(FusedConfig, None, {"trained": False, "parts": parts}, wrappers)
+    known = (*TABLE["evaluator"], *TABLE["predictor"], *ZERO_COST, *_UNTRAINED)
+    found = _named("evaluator", name.head, known)
     if issubclass(found.config, EvaluatorConfig):
         return Named(found.config, found.cls, found.config.words(name.words), wrappers)
     if name.words:
@@ -144,8 +158,8 @@ def _evaluator(text: str) -> Named:
     return Named(found.config, found.cls, {}, wrappers, found.members)
 
 
-def find_class(room: str, name: str) -> type:
-    """Return the class that a name stands for.
+def find_class(room: str, name: str, known: Collection[str] = ()) -> type:
+    """Return the class that a name stands for; ``known`` are the names of a message about an unknown one.
 
     Raises:
         ConfigError: as :func:`find`.
@@ -153,7 +167,7 @@ def find_class(room: str, name: str) -> type:
     where, _, attribute = TABLE[room].get(name, name).rpartition(":")
     if not where or not attribute:
         raise ConfigError(
-            f"unknown {room} '{name}'{did_you_mean(name, TABLE[room].keys())} (your own: path/file.py:Class)"
+            f"unknown {room} '{name}'{did_you_mean(name, known or TABLE[room].keys())} (your own: path/file.py:Class)"
         )
     found = getattr(_module(where), attribute, None)
     if not isinstance(found, type):

@@ -21,6 +21,7 @@ from trueshot.spaces import Space
 from trueshot.spaces.counting import count_params
 from trueshot.spaces.description import describe, rebuild
 from trueshot.strategies.presets import merge, read_preset
+from trueshot.strategies.rank_config import RankingConfig
 from trueshot.strategies.ranking import Ranking, Truth
 from trueshot.strategies.setup import Context, choose_device
 from trueshot.training.data.dataset import Dataset
@@ -69,8 +70,9 @@ def prepare(request: RankRequest, observer: Observer) -> Ranking:
         seed=config.seed,
         save_every=config.save_every,
         data=config.data,
+        fusion=config.fusion,
         observer=observer,
-        executor=make_executor(request.executor, _at_most(workers, config.ranking.supernets), request.ray),
+        executor=make_executor(request.executor, _at_most(workers, config), request.ray),
     )
     ranking = Ranking(config=config, context=context, truth=_truth(table, request, space, config, context))
     content = {
@@ -90,10 +92,16 @@ def prepare(request: RankRequest, observer: Observer) -> Ranking:
     return ranking
 
 
-def _at_most(workers: int | None, jobs: int) -> int:
+def _at_most(workers: int | None, config: RankingConfig) -> int:
+    """Return how many workers have something to do: the supernets, and zero-cost proxies beside them."""
     from trueshot.core.executor import cores
+    from trueshot.evaluation.fusion_config import FusedConfig, ZeroCostScoreConfig
+    from trueshot.evaluation.proxies.names import PROXIES
 
-    return min(workers or cores(), jobs)
+    ranking, available = config.ranking, workers or cores()
+    kinds = tuple(type(part.config) for part in ranking.evaluators)
+    proxies = FusedConfig in kinds or ZeroCostScoreConfig in kinds or set(ranking.baselines) & set(PROXIES)
+    return available if proxies else min(available, ranking.supernets)
 
 
 def _announce(ranking: Ranking, request: RankRequest) -> None:

@@ -9,10 +9,10 @@ from typing import TypeAlias
 import numpy as np
 
 from trueshot.core.errors import CriteriaError
-from trueshot.criteria.bootstrap import bootstrap_all
+from trueshot.criteria.bootstrap import Labels, bootstrap_all, proportion_interval
 from trueshot.criteria.columns import Column, Criterion, paired
 from trueshot.criteria.correlation import kendall_tau, pairwise_accuracy, pearson, spearman
-from trueshot.criteria.top import best_rank_at_k, precision_at_k
+from trueshot.criteria.top import best_rank_at_k, precision_at_k, top_count
 
 DEFAULT_KS: tuple[float, ...] = (0.01, 0.05, 0.5)
 
@@ -28,6 +28,7 @@ def summarise(
     bootstrap: int | None = None,
     generator: np.random.Generator | None = None,
     level: float = 0.95,
+    classes: Labels | None = None,
 ) -> dict[str, Figure | dict[str, Figure]]:
     """Return every criterion of a ranking.
 
@@ -39,11 +40,13 @@ def summarise(
         bootstrap: number of resamples for intervals over the architectures; None for plain values.
         generator: draws the resamples; needed with ``bootstrap`` and only then.
         level: confidence of the intervals.
+        classes: class of twins of every architecture, ``(n,)``; intervals then draw classes instead of architectures.
 
     Returns:
         Keys ``kendall_tau``, ``spearman``, ``pearson``, ``pairwise_accuracy`` and, as objects by K written as text,
         ``p_at_k`` and ``br_at_k``. Each figure is an unrounded number, with ``bootstrap`` an object of ``value``,
-        ``low`` and ``high``. BR@K is a rank divided by n; see the functions of the same names.
+        ``low`` and ``high``. The interval of P@K, a share of K architectures, is Wilson's, so that none of 156 is not
+        certainly none. BR@K is a rank divided by n; see the functions of the same names.
 
     Raises:
         CriteriaError: for columns of different length, NaN or infinite values, constant columns, a K that selects no
@@ -56,7 +59,19 @@ def summarise(
     if bootstrap is not None:
         if generator is None:
             raise CriteriaError("a bootstrap needs a random generator: pass one, or leave the bootstrap out")
-        intervals = bootstrap_all(criteria, predicted=a, true=b, resamples=bootstrap, generator=generator, level=level)
+        intervals = bootstrap_all(
+            {name: criterion for name, criterion in criteria.items() if not name.startswith("P@")},
+            predicted=a,
+            true=b,
+            resamples=bootstrap,
+            generator=generator,
+            level=level,
+            classes=classes,
+        )
+        for k in chosen:
+            count, share = top_count(k, a.size), figures[f"P@{k}"]
+            assert isinstance(share, float)
+            intervals[f"P@{k}"] = proportion_interval(round(share * count), count, level=level)
         figures = {
             name: {"value": value, "low": intervals[name].low, "high": intervals[name].high}
             for name, value in figures.items()

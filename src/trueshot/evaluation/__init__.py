@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from trueshot.evaluation.accuracy import measure
     from trueshot.evaluation.costs import CostScore
     from trueshot.evaluation.expectation import parameter_expectation, score_expectation, single_checkpoint
+    from trueshot.evaluation.fused import Fused
     from trueshot.evaluation.one_shot import Metric, OneShot
     from trueshot.evaluation.parallel import Spread
     from trueshot.evaluation.protocol import Evaluator
@@ -31,6 +32,7 @@ __all__ = [
     "CostScore",
     "Evaluator",
     "FineTuned",
+    "Fused",
     "Mean",
     "Median",
     "Metric",
@@ -60,6 +62,7 @@ __getattr__ = lazily(
         "accuracy": ("measure",),
         "costs": ("CostScore",),
         "expectation": ("parameter_expectation", "score_expectation", "single_checkpoint"),
+        "fused": ("Fused",),
         "one_shot": ("Metric", "OneShot"),
         "parallel": ("Spread",),
         "protocol": ("Evaluator",),

@@ -8,8 +8,10 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from trueshot.core.fingerprint import fingerprint
+from trueshot.evaluation.proxies.names import LIVE
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions, standard_costs
+from trueshot.spaces.live import live_costs
 
 
 @final
@@ -18,7 +20,7 @@ class CostScore:
 
     Args:
         space: of the architectures.
-        metric: name of the cost.
+        metric: name of the cost; ``params-live`` and ``madds-live`` count what is run alone.
         costs: of the space; the standard ones by default.
 
     Raises:
@@ -27,7 +29,8 @@ class CostScore:
 
     def __init__(self, space: Space, metric: str = "params", costs: CostFunctions | None = None) -> None:
         self.space, self.metric = space, metric
-        self._cost = (costs or standard_costs(space))[metric]
+        self._live = metric.removesuffix("-live") if metric in LIVE else None
+        self._cost = (costs or standard_costs(space))[self._live or metric]
 
     @property
     def digest(self) -> str:
@@ -36,4 +39,6 @@ class CostScore:
 
     def __call__(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
         """Count for every architecture."""
+        if self._live is not None:
+            return np.asarray(live_costs(self.space, archs)[self._live], dtype=np.float64)
         return np.asarray(self._cost(archs), dtype=np.float64)

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from trueshot.core.config import Choice, Config, Flag, Names, Part, PartConfig, did_you_mean
 from trueshot.core.errors import ConfigError
 from trueshot.evaluation.config import EvaluationConfig, SupernetScoreConfig
+from trueshot.evaluation.fusion_config import FusionConfig
 from trueshot.sampling.config import AutoConfig
 from trueshot.search.config import EvolutionConfig, NSGA2Config, RandomSearchConfig
 from trueshot.sharing.config import PlainConfig
@@ -181,6 +182,7 @@ class SearchedConfig(PartConfig):
         supernet: training of the shared weights, for oracles that use them.
         weight_sampling: samples of these weights.
         evaluation: how shared weights score.
+        fusion: what oracle ``fused`` adds up, and what zero-cost proxies look at.
     """
 
     oracle: Annotated[Part, Choice("evaluator"), Flag("--oracle", metavar="EVALUATOR")] = Part(
@@ -190,6 +192,7 @@ class SearchedConfig(PartConfig):
     supernet: SupernetConfig | None = None
     weight_sampling: WeightSamplingConfig = WeightSamplingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    fusion: FusionConfig = FusionConfig()
 
     @model_validator(mode="after")
     def _check_oracle(self) -> SearchedConfig:

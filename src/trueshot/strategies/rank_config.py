@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 from trueshot.core.config import Choice, Config, Flag, Part
 from trueshot.core.random import Streams
 from trueshot.evaluation.config import EvaluationConfig
+from trueshot.evaluation.fusion_config import FusionConfig
+from trueshot.evaluation.proxies.names import COSTS, LIVE
 from trueshot.strategies.config import SupernetConfig, WeightSamplingConfig
 from trueshot.training.data.options import DataOptions
-
-COSTS = ("params", "madds")
 
 
 class RankingOptions(Config):
@@ -23,9 +23,10 @@ class RankingOptions(Config):
         architectures: at most so many, drawn at random, are scored and compared with the truth; none for all.
         evaluators: ways of scoring, the first is the main one; none given is ``supernet`` and, where the whole space is
             ranked, its mean over isomorphic twins.
-        baselines: what costs little or nothing: ``params``, ``madds``, zero-cost proxies, or columns of the truth.
-        proxy_architectures: so many of the architectures are scored by each zero-cost proxy.
-        proxy_images: on so many images.
+        baselines: what costs little or nothing: costs, live ones among them, zero-cost proxies, or columns of the
+            truth.
+        proxy_architectures: at most so many of the architectures are scored by zero-cost proxies that no evaluator
+            needs; none for all. Twins are scored once.
         curve: so many earlier epochs are ranked too.
         curve_architectures: on so many architectures.
         good: truth from which on an architecture is a good one; the criteria are given among these too.
@@ -44,10 +45,9 @@ class RankingOptions(Config):
     ] = ()
     baselines: Annotated[
         tuple[str, ...],
-        Flag("--baseline", metavar="NAME", help="params, madds, a proxy, or a column of the truth.", many=True),
-    ] = COSTS
-    proxy_architectures: int = Field(default=300, ge=10)
-    proxy_images: int = Field(default=64, ge=2)
+        Flag("--baseline", metavar="NAME", help="A cost, a proxy, or a column of the truth.", many=True),
+    ] = (*COSTS, *LIVE)
+    proxy_architectures: int | None = Field(default=None, ge=10)
     curve: int = Field(default=0, ge=0)
     curve_architectures: int = Field(default=500, ge=10)
     good: Annotated[
@@ -67,6 +67,7 @@ class RankingConfig(Config):
         supernet: training of each supernet.
         weight_sampling: samples of its weights.
         evaluation: how shared weights score.
+        fusion: what evaluator ``fused`` adds up, and what zero-cost proxies look at.
         ranking: what is ranked, and beside what.
     """
 
@@ -77,6 +78,7 @@ class RankingConfig(Config):
     supernet: SupernetConfig
     weight_sampling: WeightSamplingConfig = WeightSamplingConfig(samples=1)
     evaluation: EvaluationConfig = EvaluationConfig()
+    fusion: FusionConfig = FusionConfig()
     ranking: RankingOptions = RankingOptions()
 
     @model_validator(mode="after")

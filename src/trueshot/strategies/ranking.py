@@ -6,7 +6,7 @@ Each supernet is trained and scores all architectures in a job of its own; their
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,24 +25,26 @@ from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
 from trueshot.core.results import Result
 from trueshot.core.run import RunDirectory
-from trueshot.evaluation.config import SupernetScoreConfig, TwinsConfig
-from trueshot.evaluation.costs import CostScore
+from trueshot.evaluation.config import SupernetScoreConfig
 from trueshot.evaluation.expectation import single_checkpoint
+from trueshot.evaluation.fusion_config import TWINS, FusedConfig, averages_twins, parts_of, supernet_parts
 from trueshot.evaluation.protocol import Evaluator
+from trueshot.evaluation.proxies.names import COSTS, LIVE, PROXIES
 from trueshot.evaluation.sweep import planned
 from trueshot.evaluation.timing import median_seconds, step_seconds, waiting_for
 from trueshot.evaluation.truth import TruthTable, rows_of
 from trueshot.evaluation.wrappers import Cached
-from trueshot.evaluation.zero_cost import ZERO_COST_PROXIES, ZeroCost
 from trueshot.sharing import Supernet
 from trueshot.spaces import Space
-from trueshot.spaces.canonical.classes import LARGEST, every, positions
+from trueshot.spaces.canonical.classes import every, lists_twins, positions
 from trueshot.spaces.steps import Stepwise
 from trueshot.strategies.checks import check_sampler
-from trueshot.strategies.rank_config import COSTS, RankingConfig, RankingOptions
+from trueshot.strategies.fusing import Columns, fused_columns, reference, zero_cost
+from trueshot.strategies.rank_config import RankingConfig, RankingOptions
+from trueshot.strategies.ranking_proxies import few, keep_batch, needed, proxy_batches, proxy_seconds, score_batch
 from trueshot.strategies.ranking_result import assemble
 from trueshot.strategies.setup import Context, threads
-from trueshot.strategies.supernet import SharedWeights, TrainedSupernet, measured_batches
+from trueshot.strategies.supernet import SharedWeights, TrainedSupernet
 from trueshot.training.classification import Loss
 from trueshot.training.optimizers import make_optimizer
 from trueshot.training.supernet import SupernetTask
@@ -53,14 +55,15 @@ Scores = Float64[np.ndarray, " n"]
 _CHUNK = 500
 """Architectures between two visits to the cache."""
 
-_STEPS, _SCORES, _PROXIES = 4, 40, 20
+_STEPS, _SCORES = 4, 40
+
+_BATCH_UNITS = 400
+"""Units of progress of a batch of zero-cost proxies."""
 
 PLAIN = Part("supernet", SupernetScoreConfig())
 """The evaluator of a ranking that names none."""
 
-TWINS = Part("supernet+twins", SupernetScoreConfig(), wrappers=(Part("twins", TwinsConfig()),))
-
-_FREE = (*COSTS, *ZERO_COST_PROXIES)
+_FREE = (*COSTS, *LIVE, *PROXIES)
 """Baselines that need no table."""
 
 
@@ -122,16 +125,35 @@ class Ranking:
         whole = self.lists_twins and len(self.truth.archs) == self.context.space.architectures
         return self.config.ranking.evaluators or ((PLAIN, TWINS) if whole else (PLAIN,))
 
-    @property
+    @cached_property
     def shared(self) -> tuple[Part, ...]:
-        """Those that each supernet is asked by."""
-        return tuple(part for part in self.evaluators if part.says("needs_supernet", False))
+        """The scores that each supernet is asked for, those that are added up with others included."""
+        asked = [part for part in self.evaluators if not isinstance(part.config, FusedConfig)]
+        asked += [part for part in self.evaluators if isinstance(part.config, FusedConfig)]
+        found = (inner for part in asked for inner in supernet_parts(part, self.config.fusion, self.context.space))
+        return tuple({part.kind: part for part in found}.values())
+
+    @cached_property
+    def fused(self) -> tuple[Part, ...]:
+        """The evaluators that add up scores of a supernet and others."""
+        return tuple(part for part in self.evaluators if part.says("trained", False))
+
+    @cached_property
+    def in_fusion(self) -> frozenset[str]:
+        """The names of the supernet's scores that are added up, whose ranks are counted among the reference."""
+        found = (supernet_parts(part, self.config.fusion, self.context.space) for part in self.fused)
+        return frozenset(part.kind for parts in found for part in parts)
+
+    @cached_property
+    def reference(self) -> UInt8[np.ndarray, "r decisions"]:
+        """The architectures that ranks are counted among, where scores are added up; else none."""
+        fuses = any(isinstance(part.config, FusedConfig) for part in self.evaluators)
+        return reference(self.context, self.config.fusion.reference) if fuses else self.truth.archs[:0]
 
     @property
     def lists_twins(self) -> bool:
         """Whether the space has twins and is small enough for them to be listed."""
-        space = self.context.space
-        return space.rules[0] != "literal" and (space.architectures or LARGEST + 1) <= LARGEST
+        return lists_twins(self.context.space)
 
     @property
     def marks(self) -> tuple[int, ...]:
@@ -147,10 +169,19 @@ class Ranking:
         chosen = self.streams.numpy("ranking/curve").choice(total, min(total, count), replace=False)
         return np.sort(chosen).astype(np.int64)
 
+    def asked(self, part: Part) -> UInt8[np.ndarray, "n decisions"]:
+        """Return the architectures whose score by an evaluator is wanted: those of the truth, then of the reference."""
+        archs = self.truth.archs
+        if part.kind not in self.in_fusion:
+            return archs
+        known = {row.tobytes() for row in archs}
+        more = [row for row in np.unique(self.reference, axis=0) if row.tobytes() not in known]
+        return np.concatenate([archs, np.array(more, dtype=np.uint8).reshape(-1, archs.shape[1])])
+
     def to_score(self, part: Part) -> UInt8[np.ndarray, "n decisions"]:
         """Return the architectures to score on behalf of an evaluator, without those that another scores anyway."""
-        archs, space = self.truth.archs, self.context.space
-        if not _averages_twins(part):
+        archs, space = self.asked(part), self.context.space
+        if not averages_twins(part):
             return archs
         assert space.architectures is not None
         asked = np.zeros(space.architectures, dtype=bool)
@@ -158,8 +189,9 @@ class Ranking:
         rows = every(space)
         classes = positions(space, space.canonical(rows))
         wanted = np.isin(classes, classes[asked])
-        if any(not _averages_twins(other) and other.config == part.config for other in self.evaluators):
-            wanted &= ~asked
+        for other in self.shared:
+            if not averages_twins(other) and other.config == part.config:
+                wanted[positions(space, self.asked(other))] = False
         return rows[wanted]
 
     @cached_property
@@ -184,10 +216,8 @@ class Ranking:
         Raises:
             TrueshotError: naming it.
         """
-        if not self.lists_twins and any(_averages_twins(part) for part in self.evaluators):
-            raise ConfigError(
-                f"space {self.context.space.name} has no isomorphic twins that could be listed: leave out +twins"
-            )
+        for part in self.evaluators:
+            parts_of(part, self.config.fusion, self.context.space)
         if not self.shared:
             raise ConfigError("a ranking compares supernets: name at least one evaluator of a supernet")
         check_sampler(self.weights(0).sampler(), self.context.space)
@@ -206,18 +236,38 @@ class Ranking:
         count = self.config.ranking.supernets
         self._train_all(observer)
         baselines = score_baselines(self, observer)
-        others = {part.kind: self._scored_once(part) for part in self.evaluators if part not in self.shared}
+        others = {
+            part.kind: self._scored_once(part)
+            for part in self.evaluators
+            if part not in self.fused and part not in self.shared
+        }
         observer.say(
             f"criteria of {len(self.evaluators) + len(baselines)} rankings,"
             f" {self.config.ranking.bootstrap} resamples each"
         )
         supernets = [pd.read_parquet(self.scores_file(index)) for index in range(count)]
         found = [read_json(self.record(index)) for index in range(count)]
-        head, table = assemble(self, supernets, found, baselines, others)
+        fusions = self._fusions(supernets, found)
+        head, table = assemble(self, supernets, found, baselines, others, fusions)
         with replacing(run.path / "scores.parquet") as temporary:
             table.to_parquet(temporary, index=False)
         Result(command="rank", head=head).write(run.result)
         return Result.read(run.result)
+
+    def _fusions(
+        self, supernets: Sequence[pd.DataFrame], records: Sequence[dict[str, Any]]
+    ) -> dict[str, list[Columns]]:
+        """Return what evaluators add up, for each supernet, whose table and record are given the sums."""
+        fusions: dict[str, list[Columns]] = {}
+        for part in self.evaluators:
+            if not isinstance(part.config, FusedConfig):
+                continue
+            pairs = zip(supernets, records, strict=True) if part in self.fused else [(pd.DataFrame(), {})]
+            fusions[part.kind] = [fused_columns(self, part, scores, record) for scores, record in pairs]
+            for scores, record, columns in zip(supernets, records, fusions[part.kind], strict=False):
+                if part in self.fused:
+                    scores[part.kind], record["score_seconds"][part.kind] = columns.fused(), columns.seconds
+        return fusions
 
     def _train_all(self, observer: Observer) -> None:
         """Train every supernet that has not been and score by it, each a job; keep what they return.
@@ -227,24 +277,31 @@ class Ranking:
         """
         count, each = self.config.ranking.supernets, _units(self)
         todo = [index for index in range(count) if not self.record(index).exists()]
-        before, done = (count - len(todo)) * each, [0] * len(todo)
-        observer.begin("ranking", count * each, before, "unit")
+        batches = proxy_batches(self)
+        total, before = count * each + len(batches) * _BATCH_UNITS, (count - len(todo)) * each
+        done = [0] * (len(todo) + len(batches))
+        observer.begin("ranking", total, before, "unit")
 
         def progress(position: int, units_done: int) -> None:
             done[position] = units_done
-            observer.advance("ranking", min(before + sum(done), count * each))
+            observer.advance("ranking", min(before + sum(done), total))
 
         def result(position: int, content: dict[str, Any]) -> None:
-            self._keep(todo[position], content)
-            progress(position, each)
+            if position < len(todo):
+                self._keep(todo[position], content)
+            else:
+                keep_batch(self, content)
+            progress(position, each if position < len(todo) else _BATCH_UNITS)
 
         # Decoded here once, so that workers find them in memory.
         _ = self.context.images.validation
         executor = self.context.executor
         share = 0.0 if self.context.device.type == "cpu" else executor.device_share
         jobs = [Job(index, f"supernet {index}", self.config.threads, share) for index in todo]
+        # The long jobs first; what no supernet is needed for fills up the other workers.
+        jobs += [Job(batch, "zero-cost proxies", self.config.threads, share) for batch in batches]
         # A worker needs neither the observer nor the executor, which cannot be sent.
-        job = partial(train_and_score, replace(self, context=self.context.alone()))
+        job = partial(_do, replace(self, context=self.context.alone()))
         with EvaluationCache(self.context.run.evaluations) as cache:
 
             def part(_: int, scored: Scored) -> None:
@@ -272,9 +329,9 @@ class Ranking:
             return evaluator(self.truth.archs), time.monotonic() - start
 
     def forecast_seconds(self) -> float:
-        """Return the expected seconds of all supernets' training and scores.
+        """Return the expected seconds of all supernets' training and scores, and of zero-cost proxies.
 
-        Zero-cost proxies and the criteria come on top, SGLD samples and fine-tuning too.
+        The criteria come on top, SGLD samples and fine-tuning too.
         """
         weights, recipe = self.weights(0), self.config.supernet.recipe
         with threads(self.config.threads):
@@ -289,13 +346,12 @@ class Ranking:
             trained = TrainedSupernet(weights=weights, supernet=supernet, snapshots=(), config=self.config.evaluation)
             one_shot = trained.one_shot()
             score = median_seconds(lambda _: one_shot(few), 1, warm_up=0) / len(few)
+            proxies = proxy_seconds(self)
         each = recipe.epochs * batches.steps_per_epoch * step + self.scores_each * score
-        workers = min(self.context.executor.workers or self.config.ranking.supernets, self.config.ranking.supernets)
-        return each * -(-self.config.ranking.supernets // workers)
-
-
-def _averages_twins(part: Part) -> bool:
-    return any(isinstance(wrapper.config, TwinsConfig) for wrapper in part.wrappers)
+        supernets = self.config.ranking.supernets
+        most = self.context.executor.workers or supernets
+        workers = min(most, supernets)
+        return max(each * -(-supernets // workers), (each * supernets + proxies) / most)
 
 
 def _inner(part: Part) -> Part:
@@ -325,6 +381,11 @@ def _step_units(ranking: Ranking) -> int:
     return max(1, round(9 * ranking.weights(0).sampler().per_step * recipe.batch_size / images))
 
 
+def _do(ranking: Ranking, value: Any, tell: Tell) -> dict[str, Any]:
+    """Do one job: train a supernet, by its number, or score architectures by zero-cost proxies."""
+    return train_and_score(ranking, value, tell) if isinstance(value, int) else score_batch(ranking, value)
+
+
 def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
     """Train one supernet and score all architectures in every way, going on where an earlier attempt stopped.
 
@@ -332,9 +393,9 @@ def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
     already is not scored again.
 
     Returns:
-        ``scores`` (a column for each evaluator), ``curve`` (rows of ``epoch``, ``seconds`` of training and ``scores``
-        of the curve's architectures), ``train_seconds``, ``sampling_seconds``, ``score_seconds`` by evaluator, and
-        ``history``.
+        ``scores`` (a column for each evaluator), ``reference`` (for each that is added up with others), ``curve``
+        (rows of ``epoch``, ``seconds`` of training and ``scores`` of the curve's architectures), ``train_seconds``,
+        ``sampling_seconds``, ``score_seconds`` by evaluator, and ``history``.
     """
     weights = ranking.weights(index)
     supernet, batches = weights.make(), weights.batches()
@@ -356,14 +417,18 @@ def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
     )
     context = weights.context.replace(trained=trained)
     scorer = Scorer(supernet, tell, len(history) * each)
-    columns, seconds = {}, {}
+    columns, known, seconds = {}, {}, {}
     with EvaluationCache(ranking.context.run.evaluations, hand=lambda scored: tell(Handed(scored))) as cache:
-        for part in sorted(ranking.shared, key=_averages_twins):
+        for part in sorted(ranking.shared, key=averages_twins):
             # Every score is kept as soon as it is there; what a mean is over is in the cache by then.
             evaluator = Cached(_inner(part).build(context), cache)
             began = time.monotonic()
-            scores = scorer.score(evaluator, ranking.to_score(part))
-            columns[part.kind] = _wrapped(part, context, evaluator)(ranking.truth.archs) if part.wrappers else scores
+            scorer.score(evaluator, ranking.to_score(part))
+            # From the cache, all of them.
+            whole = _wrapped(part, context, evaluator)
+            columns[part.kind] = whole(ranking.truth.archs)
+            if part.kind in ranking.in_fusion:
+                known[part.kind] = whole(ranking.reference).tolist()
             seconds[part.kind] = time.monotonic() - began
         curve = []
         for epoch in ranking.marks:
@@ -373,6 +438,7 @@ def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
             curve.append({"epoch": epoch, "seconds": history[epoch - 1]["seconds"], "scores": values.tolist()})
     return {
         "scores": columns,
+        "reference": known,
         "curve": curve,
         "train_seconds": history[-1]["seconds"],
         "sampling_seconds": sampling,
@@ -413,46 +479,15 @@ Baseline = tuple[Int64[np.ndarray, " k"], Scores, float]
 
 def score_baselines(ranking: Ranking, observer: Observer) -> dict[str, Baseline]:
     """Return the scores of what costs little or nothing, by name."""
-    options, archs, context = ranking.config.ranking, ranking.truth.archs, ranking.context
+    archs, context = ranking.truth.archs, ranking.context
     found: dict[str, Baseline] = {}
-    proxies = [name for name in options.baselines if name in ZERO_COST_PROXIES]
-    drawn = ranking.streams.numpy("ranking/proxies").choice(
-        len(archs), min(len(archs), options.proxy_architectures), replace=False
-    )
-    few = np.sort(drawn).astype(np.int64)
-    if proxies:
-        observer.begin("proxies", len(proxies) * len(few), 0, "architecture")
-    with EvaluationCache(context.run.evaluations) as cache:
-        for name in options.baselines:
-            start = time.monotonic()
-            if name in COSTS:
-                found[name] = np.arange(len(archs)), CostScore(context.space, name)(archs), time.monotonic() - start
-            elif name in ZERO_COST_PROXIES:
-                report = partial(_advance, observer, proxies.index(name) * len(few))
-                scores = _proxy_scores(ranking, name, cache, few, report)
-                found[name] = few, scores, time.monotonic() - start
-            else:
-                there = np.flatnonzero(~np.isnan(ranking.truth.others[name]))
-                found[name] = there, ranking.truth.others[name][there], 0.0
-    if proxies:
-        observer.end("proxies")
+    for name in ranking.config.ranking.baselines:
+        start = time.monotonic()
+        if name in _FREE:
+            # What evaluators need is there for all.
+            there = few(ranking) if name in needed(ranking)[1] else np.arange(len(archs))
+            found[name] = there, zero_cost(context, name)(archs[there]), time.monotonic() - start
+        else:
+            there = np.flatnonzero(~np.isnan(ranking.truth.others[name]))
+            found[name] = there, ranking.truth.others[name][there], 0.0
     return found
-
-
-def _advance(observer: Observer, before: int, done: int) -> None:
-    observer.advance("proxies", before + done)
-
-
-def _proxy_scores(
-    ranking: Ranking, name: str, cache: EvaluationCache, few: Int64[np.ndarray, " k"], report: Callable[[int], None]
-) -> Scores:
-    context, count = ranking.context, ranking.config.ranking.proxy_images
-    images, labels = next(iter(measured_batches(context, context.images.train, count, count)))
-    evaluator = Cached(ZeroCost(context.space.final(), name, (images, labels), ranking.streams), cache)
-    scores = np.empty(len(few), dtype=np.float64)
-    with threads(ranking.config.threads):
-        for start in range(0, len(few), _PROXIES):
-            part = slice(start, start + _PROXIES)
-            scores[part] = evaluator(ranking.truth.archs[few[part]])
-            report(min(start + _PROXIES, len(few)))
-    return scores

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from trueshot.core.errors import CriteriaError
 from trueshot.criteria.consistency import self_consistency
-from trueshot.criteria.correlation import kendall_tau
-from trueshot.criteria.curves import improvement_curve, pruning_curve
-from trueshot.criteria.groups import by_cost, mean_group_rank_std, mean_group_std
-from trueshot.criteria.summary import summarise
+from trueshot.criteria.groups import mean_group_rank_std, mean_group_std
 from trueshot.sampling import describe_sampler
 from trueshot.spaces.description import describe
+from trueshot.strategies.fusing import Columns
+from trueshot.strategies.ranking_judge import Judge
+from trueshot.strategies.ranking_proxies import seconds_spent
 from trueshot.strategies.setup import environment
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def assemble(
     records: Sequence[Mapping[str, Any]],
     baselines: Mapping[str, tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], float]],
     others: Mapping[str, tuple[Column, float]],
+    fusions: Mapping[str, Sequence[Columns]],
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return the head of the result and the table of all scores.
 
@@ -44,11 +45,12 @@ def assemble(
         records: what each supernet's job returned.
         baselines: for each the positions of the architectures it scored, the scores and the seconds.
         others: scores and seconds of the evaluators that use no supernet.
+        fusions: what the evaluators that add up several scores are made of, for each supernet.
     """
     truth, options = ranking.truth.values, ranking.config.ranking
     good = None if options.good is None else truth > options.good
-    judge = _Judge(ranking, truth, good)
-    shared, names = {part.kind for part in ranking.shared}, [part.kind for part in ranking.evaluators]
+    judge = Judge(ranking, truth, good)
+    shared, names = set(supernets[0].columns), [part.kind for part in ranking.evaluators]
     means = {
         name: np.mean([table[name].to_numpy() for table in supernets], axis=0) if name in shared else others[name][0]
         for name in names
@@ -57,6 +59,9 @@ def assemble(
         name: {
             **judge(np.arange(len(truth)), means[name]),
             "supernets": [judge.tau(table[name].to_numpy()) for table in supernets] if name in shared else [],
+            "spread": _spread([judge.tau(table[name].to_numpy())["all"] for table in supernets])
+            if name in shared
+            else None,
             "seconds": float(np.sum([record["score_seconds"][name] for record in records]))
             if name in shared
             else others[name][1],
@@ -77,6 +82,15 @@ def assemble(
             name: {**judge(positions, scores), "seconds": seconds}
             for name, (positions, scores, seconds) in baselines.items()
         },
+        "differences": judge.differences(
+            main,
+            {
+                **{name: (np.arange(len(truth)), means[name]) for name in names[1:]},
+                **{name: (positions, scores) for name, (positions, scores, _) in baselines.items()},
+            },
+        ),
+        "fusion": {name: _parts(judge, columns) for name, columns in fusions.items()},
+        "proxies": {"seconds": seconds_spent(ranking)},
         "agreement": _agreement([table[ranking.shared[0].kind].to_numpy() for table in supernets]),
         "curve": _curve(ranking, judge, supernets, records),
         "pruning": _drawn(judge.pruning(main)),
@@ -90,7 +104,26 @@ def assemble(
         },
         "environment": environment(ranking.context.device),
     }
-    return result, _table(ranking, means, supernets, baselines)
+    raw = {name: column for columns in fusions.values() for name, column in _raw(columns).items()}
+    return result, _table(ranking, means, supernets, baselines, raw)
+
+
+def _parts(judge: Judge, columns: Sequence[Columns]) -> dict[str, Any]:
+    """Return tau by each part alone and by the others without it."""
+    return {
+        name: {
+            "alone": judge.tau(np.mean([one.alone(name) for one in columns], axis=0)),
+            "without": judge.tau(np.mean([one.fused(without=name) for one in columns], axis=0))
+            if len(columns[0].scores) > 1
+            else None,
+        }
+        for name in columns[0].scores
+    }
+
+
+def _raw(columns: Sequence[Columns]) -> dict[str, Column]:
+    """Return the scores by each part, averaged over supernets."""
+    return {name: np.mean([one.scores[name] for one in columns], axis=0) for name in columns[0].scores}
 
 
 def _table(
@@ -98,8 +131,9 @@ def _table(
     means: Mapping[str, Column],
     supernets: Sequence[pd.DataFrame],
     baselines: Mapping[str, tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], float]],
+    parts: Mapping[str, Column],
 ) -> pd.DataFrame:
-    """Return all scores, a row for each architecture: the means, each supernet's own, the baselines'."""
+    """Return all scores, a row for each architecture: the means, each supernet's own, parts of sums, baselines."""
     truth = ranking.truth.values
     table = pd.DataFrame({"arch": [ranking.context.space.format(row) for row in ranking.truth.archs], "truth": truth})
     for name, mean in means.items():
@@ -111,7 +145,7 @@ def _table(
         column = np.full(len(truth), np.nan)
         column[positions] = scores
         table[name] = column
-    return table
+    return table.assign(**{name: column for name, column in parts.items() if name not in table})
 
 
 def _dataset(ranking: Ranking) -> dict[str, Any]:
@@ -125,65 +159,12 @@ def _dataset(ranking: Ranking) -> dict[str, Any]:
     }
 
 
-class _Judge:
-    """Computes criteria over all architectures and over the good ones."""
-
-    def __init__(self, ranking: Ranking, truth: Column, good: Bool[np.ndarray, " n"] | None) -> None:
-        self.ranking, self.truth, self.good = ranking, truth, good
-
-    def __call__(self, positions: Int64[np.ndarray, " k"], scores: Column) -> dict[str, Any]:
-        truth = self.truth[positions]
-        found = {"n": len(positions), "all": self._summary(scores, truth)}
-        if self.good is not None:
-            among = self.good[positions]
-            found["good"] = self._summary(scores[among], truth[among])
-        return found
-
-    def _summary(self, scores: Column, truth: Column) -> dict[str, Any]:
-        resamples = self.ranking.config.ranking.bootstrap or None
-        generator = self.ranking.streams.numpy("ranking/bootstrap") if resamples else None
-        try:
-            return dict(summarise(predicted=scores, true=truth, bootstrap=resamples, generator=generator))
-        except CriteriaError as error:
-            return {"undefined": str(error)}
-
-    def tau(self, scores: Column, positions: Int64[np.ndarray, " k"] | None = None) -> dict[str, float | None]:
-        """Return Kendall's tau over all and over the good ones, ``None`` where undefined."""
-        chosen = np.arange(len(self.truth)) if positions is None else positions
-        truth, found = self.truth[chosen], {"all": _tau(scores, self.truth[chosen])}
-        if self.good is not None:
-            among = self.good[chosen]
-            found["good"] = _tau(scores[among], truth[among])
-        return found
-
-    def pruning(self, scores: Column) -> dict[str, Any]:
-        """Return the correlation that is left when the truly worst are removed."""
-        curve = pruning_curve(predicted=scores, true=self.truth, points=_POINTS)
-        return {"remaining": curve.remaining, "kendall_tau": curve.value}
-
-    def improvement(self, scores: Column) -> dict[str, Any]:
-        """Return the improvement when those of the lowest scores are removed, thinned evenly in the logarithm."""
-        try:
-            curve = improvement_curve(predicted=scores, true=self.truth)
-        except CriteriaError as error:
-            return {"undefined": str(error)}
-        total = len(curve.remaining)
-        kept = np.unique(total - np.geomspace(1, total, _POINTS).round().astype(np.int64))
-        return {"remaining": curve.remaining[kept], "improvement": curve.improvement[kept], "mean": curve.mean[kept]}
-
-    def groups(self, scores: Column) -> list[dict[str, Any]]:
-        """Return tau and rank difference in groups of like MAdds, cheapest first."""
-        madds = self.ranking.context.space.cost(self.ranking.truth.archs).madds.astype(np.float64)
-        count = min(10, len(madds) // 2)
-        found = by_cost(predicted=scores, true=self.truth, cost=madds, groups=count)
-        return [dataclasses.asdict(group) for group in found]
-
-
-def _tau(scores: Column, truth: Column) -> float | None:
-    try:
-        return kendall_tau(predicted=scores, true=truth)
-    except CriteriaError:
+def _spread(taus: Sequence[float | None]) -> dict[str, float] | None:
+    """Return mean and standard deviation over supernets, which intervals over architectures do not hold."""
+    known = [tau for tau in taus if tau is not None]
+    if len(known) < 2:
         return None
+    return {"n": len(known), "mean": float(np.mean(known)), "std": float(np.std(known, ddof=1))}
 
 
 def _agreement(scores: Sequence[Column]) -> dict[str, float] | None:
@@ -197,7 +178,7 @@ def _agreement(scores: Sequence[Column]) -> dict[str, float] | None:
 
 
 def _curve(
-    ranking: Ranking, judge: _Judge, supernets: Sequence[pd.DataFrame], records: Sequence[Mapping[str, Any]]
+    ranking: Ranking, judge: Judge, supernets: Sequence[pd.DataFrame], records: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return tau by the minutes that the training took, the end of the training last."""
     positions = ranking.curve_archs
@@ -216,7 +197,7 @@ def _curve(
 
 
 def _point(
-    judge: _Judge, epoch: int, minutes: float, positions: Int64[np.ndarray, " k"], each: Sequence[Column]
+    judge: Judge, epoch: int, minutes: float, positions: Int64[np.ndarray, " k"], each: Sequence[Column]
 ) -> dict[str, Any]:
     together = judge.tau(np.mean(each, axis=0), positions)
     alone = [judge.tau(scores, positions) for scores in each]

@@ -16,9 +16,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from trueshot.core.cache import EvaluationCache
+from trueshot.core.config import Part
 from trueshot.core.errors import ConfigError
 from trueshot.core.files import read_json, write_json
 from trueshot.core.random import Streams
+from trueshot.evaluation.fused import Fused
+from trueshot.evaluation.fusion_config import FusedConfig, supernet_parts
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.timing import median_seconds, step_seconds, waiting_for
 from trueshot.evaluation.wrappers import Cached
@@ -28,6 +31,7 @@ from trueshot.search.protocol import Proposer
 from trueshot.strategies.asking import Asking, History, described
 from trueshot.strategies.checks import check_costs, check_sampler
 from trueshot.strategies.config import SearchedConfig
+from trueshot.strategies.fusing import reference, untrained
 from trueshot.strategies.protocol import Forecast, Found, Phase
 from trueshot.strategies.setup import Context
 from trueshot.strategies.supernet import SharedWeights, TrainedSupernet, borrowed_snapshots, check_way, load_weights
@@ -74,7 +78,7 @@ class Search:
     """A proposer that asks an oracle, made as ``Search(config, context)``."""
 
     def __init__(self, config: SearchedConfig, context: Context) -> None:
-        self.config, self.context = config, context.replace(column=config.column)
+        self.config, self.context = config, context.replace(column=config.column, fusion=config.fusion)
         self.clock = Clock(context.run.path / "log" / "timings.json")
 
     @property
@@ -123,6 +127,7 @@ class Search:
         context.bounds.check(context.costs)
         check_sampler(self.sampler, context.space)
         self.proposer()
+        supernet_parts(self.config.oracle, self.config.fusion, context.space)
         if self._weights is None:
             self.config.oracle.build(context)
         elif context.earlier is None:
@@ -156,6 +161,7 @@ class Search:
         phases = []
         evaluator: Evaluator | None = None
         fine_tuning = 0.0
+        parts = self._parts
         weights = self._weights
         archs = self.sampler.sample(_STEPS + 1, Streams(0).numpy("forecast"))
         total = self.config.asker.says("evaluations", 0)
@@ -181,15 +187,18 @@ class Search:
                 ]
             fine_tuning = step * self.config.evaluation.fine_tune_steps if self._way == "fine-tuned" else 0.0
             evaluator = trained.one_shot()
-        score = _seconds_of_a_score(evaluator, archs)
+        score = 0.0 if isinstance(evaluator, Fused) else _seconds_of_a_score(evaluator, archs)
         each = score * self._weights_per_score + fine_tuning
+        if parts:
+            each += sum(_seconds_of_a_score(part, archs) for part in untrained(self.context, parts))
+            phases.append(Phase("reference", each * len(reference(self.context, self.config.fusion.reference))))
         return Forecast((*phases, Phase("search", each * total)))
 
     def run(self) -> Found:
         """Search, or finish what an earlier attempt left."""
         context = self.context
         trained = None if self._weights is None else self._trained(self._weights)
-        context = context.replace(trained=trained)
+        context = context.replace(trained=trained, sampler=self.sampler)
         start = time.monotonic()
         evaluator: Evaluator = self.config.oracle.build(context)
         columns = described(context.space, context.costs)
@@ -197,7 +206,7 @@ class Search:
             history = self._ask(evaluator, cache, columns)
         self.clock.add("search", start)
         oracle = self.config.oracle
-        told = oracle.kind if trained is None else trained.describe(oracle.says("way", "auto"), oracle.says("metric"))
+        told = oracle.kind if trained is None else self._told(trained)
         return Found(
             archs=history.archs,
             scores=history.scores,
@@ -210,6 +219,16 @@ class Search:
             ),
             values={"search_own_seconds": history.own_seconds},
         )
+
+    def _told(self, trained: TrainedSupernet) -> str:
+        """Say in a line how architectures are scored, part by part."""
+        used = supernet_parts(self.config.oracle, self.config.fusion, self.context.space)
+        told = "; ".join(trained.describe(part.says("way", "auto"), part.says("metric")) for part in used)
+        if not self._parts:
+            return told
+        count = len(reference(self.context.replace(sampler=self.sampler), self.config.fusion.reference))
+        names = ", ".join(part.kind for part in self._parts)
+        return f"sum over {names} of the logarithm of the rank among {count:,} architectures; {told}"
 
     def _ask(self, evaluator: Evaluator, cache: EvaluationCache, columns: Any) -> History:
         """Ask and tell; a killed run goes through its log first, and then on."""
@@ -267,9 +286,18 @@ class Search:
         assert config.supernet is not None
         return SharedWeights(context=self.context, config=config.supernet, sampling=config.weight_sampling)
 
+    @cached_property
+    def _parts(self) -> tuple[Part, ...]:
+        """What the oracle adds up; none where it is one score."""
+        own = self.config.oracle.config
+        if not isinstance(own, FusedConfig):
+            return ()
+        return own.fusion(self.config.fusion, self.context.space).parts
+
     @property
     def _way(self) -> str:
-        return str(getattr(self.config.oracle.config, "way", ""))
+        used = supernet_parts(self.config.oracle, self.config.fusion, self.context.space)
+        return str(next((part.says("way") for part in used), ""))
 
     @property
     def _weights_per_score(self) -> int:

@@ -25,6 +25,7 @@ from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
 from trueshot.core.tables import shared_file
 from trueshot.evaluation.config import Metric
+from trueshot.evaluation.fusion_config import FusionConfig
 from trueshot.evaluation.parallel import Spread
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.tabular import TabularEvaluator
@@ -32,11 +33,13 @@ from trueshot.evaluation.timing import step_seconds, waiting_for
 from trueshot.evaluation.trained import StandAlone, Trial
 from trueshot.evaluation.truth import TruthTable
 from trueshot.evaluation.wrappers import Canonical
+from trueshot.evaluation.zero_cost import ProxyTable
 from trueshot.sampling import Sampler
 from trueshot.search.bounds import Bounds
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions, standard_costs
 from trueshot.spaces.description import describe
+from trueshot.strategies.fusing import fused, proxies_of, proxy_table, zero_cost
 from trueshot.training.classification import Loss
 from trueshot.training.data.batches import eval_batches, train_batches
 from trueshot.training.data.dataset import Dataset, Part
@@ -73,6 +76,7 @@ class Context:
         earlier: the run whose trained supernet is used instead of a new one.
         column: of a table of truth.
         retraining: how networks are trained by themselves, for the oracle that does so.
+        fusion: what evaluators made of several add up, and what zero-cost proxies look at.
     """
 
     space: Space
@@ -91,6 +95,7 @@ class Context:
     earlier: RunDirectory | None = None
     column: str | None = None
     retraining: RetrainingConfig | None = None
+    fusion: FusionConfig = dataclasses.field(default_factory=FusionConfig)
 
     def __post_init__(self) -> None:
         """Take the costs that every space has where no others are given."""
@@ -157,6 +162,23 @@ class Context:
         network = build(partial(self.space.final().network, row), Streams(0), self.device)
         task = NetworkTask(network, trial.recipe, make_optimizer(network, trial.recipe), None, Loss(), Streams(0))
         return trial.steps * step_seconds(task, {TRAIN: trial.train}, wait=waiting_for(self.device))
+
+    def zero_cost(self, name: str) -> Evaluator:
+        """Return what scores by a cost or a zero-cost proxy, those that are fused computed together.
+
+        Raises:
+            ConfigError: when there is no such proxy.
+        """
+        return zero_cost(self, name)
+
+    def fused(self, fusion: FusionConfig) -> Evaluator:
+        """Return what adds up the parts of a fusion."""
+        return fused(self, fusion)
+
+    @cached_property
+    def proxies(self) -> ProxyTable:
+        """The scores of all zero-cost proxies that are fused, kept in the run directory."""
+        return proxy_table(self, proxies_of(self.fusion.of(self.space)))
 
     def tabular(self, file: str) -> Evaluator:
         """Return what looks scores up in a table of truth, those of twins included.

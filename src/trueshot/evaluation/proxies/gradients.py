@@ -29,7 +29,9 @@ def of_the_loss(network: nn.Module, images: Tensor, labels: Tensor) -> dict[str,
     of an output channel, summed (Turner et al., ICLR 2020).
     """
     layers, outputs = _layers(network), dict[nn.Module, list[Tensor]]()
-    handles = [layer.register_forward_hook(lambda at, _, out: outputs.setdefault(at, []).append(out)) for layer in layers]
+    handles = [
+        layer.register_forward_hook(lambda at, _, out: outputs.setdefault(at, []).append(out)) for layer in layers
+    ]
     try:
         with _differentiable(layers):
             loss = F.cross_entropy(network(images), labels)
@@ -127,8 +129,8 @@ def zen(network: nn.Module, noise: Tensor, other: Tensor) -> float:
     finally:
         handle.remove()
     change = (heard[0].double() - heard[1].double()).abs().flatten(1).sum(dim=1).mean().log()
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.running_var is not None]
-    return float(change + 0.5 * sum(norm.running_var.double().mean().log() for norm in norms))
+    kept = (module.running_var for module in network.modules() if isinstance(module, _BatchNorm))
+    return float(change) + 0.5 * sum(float(variance.double().mean().log()) for variance in kept if variance is not None)
 
 
 def _layers(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:

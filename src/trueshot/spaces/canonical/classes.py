@@ -31,6 +31,11 @@ def every(space: Space) -> UInt8[np.ndarray, "n decisions"]:
     return rows if space.is_product else rows[space.valid(rows)]
 
 
+def lists_twins(space: Space) -> bool:
+    """Return whether a space has twins and is small enough for them to be listed."""
+    return space.rules[0] != "literal" and (space.architectures or LARGEST + 1) <= LARGEST
+
+
 def positions(space: Space, archs: UInt8[np.ndarray, "n decisions"]) -> Int64[np.ndarray, " n"]:
     """Return where rows stand among :func:`every`."""
     strides = np.append(np.cumprod(space.options[:0:-1], dtype=np.int64)[::-1], 1)
