@@ -75,7 +75,19 @@ TABLE: Mapping[str, Mapping[str, str]] = {
     "study": {
         "stnas-table2": "trueshot.studies.stnas_table2:STUDY",
         "stnas-table5": "trueshot.studies.stnas_table5:STUDY",
+        "stnas-fig4": "trueshot.studies.stnas_fig4:STUDY",
+        "stnas-fig5": "trueshot.studies.stnas_fig5:STUDY",
+        "stnas-sampling": "trueshot.studies.stnas_sampling:STUDY",
+        "stnas-momentum": "trueshot.studies.stnas_momentum:STUDY",
+        "surgery-table2": "trueshot.studies.surgery_table2:STUDY",
+        "surgery-table3": "trueshot.studies.surgery_table3:STUDY",
         "surgery-table4": "trueshot.studies.surgery_table4:STUDY",
+        "surgery-fig2": "trueshot.studies.surgery_fig2:STUDY",
+        "surgery-fig3a": "trueshot.studies.surgery_fig3a:STUDY",
+        "surgery-fig3b": "trueshot.studies.surgery_fig3b:STUDY",
+        "surgery-fig3c": "trueshot.studies.surgery_fig3c:STUDY",
+        "surgery-figA3": "trueshot.studies.surgery_fig_a3:STUDY",
+        "interchoice-fig4": "trueshot.studies.interchoice_fig4:STUDY",
     },
 }
 """Names by room, and where what they stand for is; text, so that nothing is imported before it is needed."""

@@ -117,12 +117,14 @@ class Scored:
         return sorted(found, key=lambda pair: pair[0])
 
     def table(self) -> pd.DataFrame:
-        """Return a row for each architecture, with a column for each truth and each supernet's score."""
+        """Return a row for each architecture, with a column for each truth and each supernet's score (float32)."""
         table = pd.DataFrame({"arch": self.archs, "class": self.labels, **self.costs, **self.truth})
         made = {}
         for (condition, name), values in self.scores.items():
             for number, row in enumerate(values):
-                made[f"{condition}/{name}/{number}"] = np.pad(row, (0, len(table) - len(row)), constant_values=np.nan)
+                made[f"{condition}/{name}/{number}"] = np.pad(
+                    row.astype(np.float32), (0, len(table) - len(row)), constant_values=np.nan
+                )
         return pd.concat([table, pd.DataFrame(made)], axis=1)
 
 
