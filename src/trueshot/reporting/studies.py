@@ -11,8 +11,7 @@ from trueshot.core.errors import RunError
 from trueshot.core.files import read_json, replacing
 from trueshot.core.results import VERSION, Result
 from trueshot.core.units import format_duration
-from trueshot.reporting.figures import series_figure
-from trueshot.reporting.style import look
+from trueshot.reporting.study_figures import study_figure
 
 PAGE = "README.md"
 
@@ -62,8 +61,8 @@ def write_studies(folder: Path, known: Collection[str]) -> Path:
     studies.sort(key=lambda found: order.get(found[1].head["study"], len(order)))
     for name, result in studies:
         for picture, series in _pictures(name, result):
-            with look(), replacing(folder / picture) as temporary:
-                series_figure(series, {}).savefig(temporary, format="png", dpi=110)
+            with replacing(folder / picture) as temporary:
+                study_figure(series).savefig(temporary, format="png", dpi=110)
     commits = {name: _commit(folder / name) for name, _ in earlier}
     text = render_studies(studies, earlier, commits)
     with replacing(path) as temporary:

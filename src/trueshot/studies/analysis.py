@@ -47,7 +47,10 @@ def tau_interval(scores: Values, truth: Values, streams: Streams, *, resamples: 
     if min(np.ptp(scores), np.ptp(truth)) == 0:
         return None
     generator = streams.numpy("bootstrap")
-    return bootstrap(kendall_tau, predicted=scores, true=truth, resamples=resamples, generator=generator)
+    try:
+        return bootstrap(kendall_tau, predicted=scores, true=truth, resamples=resamples, generator=generator)
+    except CriteriaError:
+        return None
 
 
 def measured(criterion: str, predicted: Values, true: Values) -> float | None:

@@ -33,7 +33,7 @@ from trueshot.training.standalone import NetworkTask, build
 from trueshot.training.supernet import SupernetTask
 from trueshot.training.task import TRAIN, Task
 
-_STEPS, _SCORES, _SCORED = 3, 20, 500
+_STEPS, _SCORES, _SCORED = 3, 200, 500
 _PIXELS = 64 * 224 * 224 // 8
 """A processor is measured on batches of at most so many pixels: its time is in proportion, its memory is not."""
 

@@ -18,11 +18,18 @@ def _line(scored: Scored, name: str, criterion: str) -> Line:
     return Line(name=f"{name}, {criterion}", x=tuple(float(epoch) for epoch, _ in columns), y=means)
 
 
+def _unit(criteria: tuple[str, ...]) -> str:
+    return criteria[0] if len(criteria) == 1 else "%"
+
+
 def _analyse(scored: Scored) -> Outcome:
     shown = {"tau": (TAU,), "precision": ("P@5%", "P@50%"), "best-rank": ("BR@1%", "BR@5%")}
     pictures = tuple(
         picture(
-            key, f"{' and '.join(ones)} along the training", ones[0], [_line(scored, n, o) for n in NAMES for o in ones]
+            key,
+            f"{' and '.join(ones)} along the training",
+            _unit(ones),
+            [_line(scored, n, o) for n in NAMES for o in ones],
         )
         for key, ones in shown.items()
     )

@@ -62,7 +62,7 @@ STUDY = Study(
     name="surgery-table4",
     title="Surgery, Table 4: architectures in a training step",
     question="Does a supernet rank better when a step trains several architectures?",
-    work=rankings(_CONDITIONS, {"single": {}}),
+    work=rankings(_CONDITIONS, {"single": {}}, **{"supernet.recipe.epochs": 15}),
     analyse=_analyse,
     claims=tuple(
         Claim(
