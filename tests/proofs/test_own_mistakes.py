@@ -30,7 +30,7 @@ MISTAKES = {
     "Wrong": ("its Config is no subclass of trueshot.core.config.Config: derive it", ROOMS[:5]),
     "Bare": ("broken.py:Bare cannot be made as Bare(", ROOMS[:6]),
     "Failing": ("broken.py:Failing cannot be made as Failing(", ROOMS[:6]),
-    "Idle": ("broken.py:Idle has no ", (*ROOMS[:4], "--cost")),
+    "Idle": ("broken.py:Idle has no ", (*ROOMS[:5], "--cost")),
     "Late": ("broken.py, line 40: KeyError: 'speed': mend it", ROOMS[1:6]),
 }
 CASES = [(name, told, option) for name, (told, options) in MISTAKES.items() for option in options]

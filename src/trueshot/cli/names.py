@@ -95,6 +95,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
 
 PROTOCOLS: Mapping[str, str] = {
     "cost": "trueshot.spaces.costs:Cost",
+    "sharing": "trueshot.sharing.config:Shares",
     "sampler": "trueshot.sampling.samplers:Sampler",
     "evaluator": "trueshot.evaluation.protocol:Evaluator",
     "predictor": "trueshot.prediction.protocol:Predictor",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -10,6 +10,13 @@ from trueshot.core.config import PartConfig
 
 if TYPE_CHECKING:
     from trueshot.sharing.supernet import Sharing
+
+
+class Shares(Protocol):
+    """What a way of sharing must be; :data:`~trueshot.sharing.supernet.Sharing` says what it returns."""
+
+    def __call__(self, space: Any) -> Any:
+        """Return what is placed at the sites of a space."""
 
 
 class PlainConfig(PartConfig):

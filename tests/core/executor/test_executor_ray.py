@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from executor_jobs import STEPS, collect, count, fail, folder, gone, square, waiting_parent, workers_of
+from executor_jobs import STEPS, collect, count, fail, folder, gone, hand_over, square, waiting_parent, workers_of
 
 from trueshot.core.errors import ConfigError, DataError, RunError, TrueshotError
 from trueshot.core.executor import Executor, Job, Ray
@@ -37,6 +37,23 @@ def test_jobs_are_done_elsewhere_and_progress_is_told(executor):
     assert failures == []
     # One that the process is connected to already stays.
     assert ray.is_initialized()
+
+
+def test_what_a_job_hands_over_comes_whole_and_that_before_a_death_is_kept(executor, tmp_path):
+    said = []
+    failures = executor.run(
+        hand_over,
+        [Job(None, "lives"), Job(str(tmp_path / "died"), "dies once")],
+        on_progress=lambda *_: None,
+        on_result=lambda *result: said.append(result),
+        on_part=lambda *part: said.append(part),
+    )
+    assert failures == []
+    assert [value for job, value in said if job == 0] == [[0], [1], [2], "done"]
+    # What a worker had not sent yet when it died comes from the next.
+    *before, a, b, c, done = [value for job, value in said if job == 1]
+    assert [a, b, c, done] == [[0], [1], [2], "done"]
+    assert before in ([], [[0]], [[0], [1]])
 
 
 def test_jobs_work_in_the_folder_of_the_parent(executor, tmp_path, monkeypatch):
