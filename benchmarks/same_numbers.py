@@ -39,7 +39,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 MENDED: dict[str, str] = {
     "*/networks/mobilenetv2/arch": "no architecture is an empty text in result.json version 2",
-    "surgery-table4/*/weights/*/epoch-*": "weights of single epochs, which the table does not use, are not kept",
+    "surgery-table4/*/weights/*epoch-*": "weights of single epochs, which the table does not use, are not kept",
+    "stnas-table5/*/weights/*epoch-*": "weights of single epochs, which the table does not use, are not kept",
     "*/study/result/details/*": "they stand in NAME-SCALE.parquet and in the findings",
     **{
         f"stnas-table2/study/result/findings/{name}/*": "a published reference has no figure of ours and no spread"

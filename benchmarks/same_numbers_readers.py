@@ -22,6 +22,7 @@ RENAMED = {
     r"(stnas-table2/study/\w+)/search/(.*)": r"\1/searches/\2",
     r"(stnas-table5/study/\w+)/matched-0/sgld-3-temperature-default/(.*)": r"\1/samples/\2",
     r"((?:stnas-table5|surgery-table4)/study/\w+)/(?:plain|matched|FairNAS|\d-samples)-0/(.*)": r"\1/\2",
+    r"(rank[\w-]*/\w+/score)/\d{1,3}/(.*)": r"\1/\2",
     r"(.*/weights/.*/epoch-)(\d{3})": r"\g<1>0\2",
     _WAYS + r"(?:one-shot|supernet(?!:))(.*)": r"\1supernet:single\2",
     _WAYS + r"((?:parameter|score|median|fine-tuned)\b.*)": r"\1supernet:\2",
