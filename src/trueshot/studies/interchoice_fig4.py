@@ -60,7 +60,7 @@ STUDY = Study(
         },
         scales={
             Scale.SMOKE: {**NB201_SMOKE, **_SPACE, "archs.count": 14},
-            Scale.CPU: {**NB201_CPU, **_SPACE, "supernet.recipe.epochs": 10, "seeds": 10},
+            Scale.CPU: {**NB201_CPU, **_SPACE, "supernet.recipe.epochs": 8, "seeds": 10},
             Scale.PAPER: {
                 "source": "cifar10",
                 "data": {"image_size": 32, "validation_fraction": 0.1},

@@ -66,7 +66,7 @@ TOPOLOGY_SMOKE: Mapping[str, Any] = {
 }
 
 _OTHERS = {
-    f"{name}, T = {told}": sampled(way, 8, temperature)
+    f"{name}, T = {told}": sampled(way, 5, temperature)
     for told, temperature in (("10/N", 10 / TRAINING_IMAGES), ("100/N", 100 / TRAINING_IMAGES), ("1", 1.0))
     for name, way in (("SGLD-param", "parameter"), ("SGLD-acc", "score"))
 }
