@@ -17,9 +17,11 @@ from trueshot.spaces import NasBench201
 from trueshot.strategies import ranking_proxies
 from trueshot.strategies.fusing import full_depth, proxies_of, reference, zero_cost
 from trueshot.strategies.rank_config import RankingConfig
-from trueshot.strategies.ranking import Ranking, Truth
+from trueshot.strategies.ranking import Ranking
+from trueshot.strategies.ranking_truth import Truth
 from trueshot.strategies.setup import Context, load_dataset
-from trueshot.strategies.supernet import TrainedSupernet, load_weights, snapshot_files
+from trueshot.strategies.supernet import load_weights, snapshot_files
+from trueshot.strategies.trained import TrainedSupernet
 
 SPACE = NasBench201(channels=2, cells=1, image_size=8, in_channels=1)
 FUSION = {"reference": 12, "zero_cost": {"images": 8, "swap_images": 8, "networks": {"nasbench201": {"channels": 4}}}}

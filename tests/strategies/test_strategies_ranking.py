@@ -14,9 +14,11 @@ from trueshot.core.run import RunDirectory
 from trueshot.evaluation import OneShot
 from trueshot.spaces import NasBench201
 from trueshot.spaces.canonical.classes import every, positions
-from trueshot.strategies import ranking as module
+from trueshot.strategies import scoring
 from trueshot.strategies.rank_config import RankingConfig
-from trueshot.strategies.ranking import Ranking, Truth
+from trueshot.strategies.ranking import Ranking
+from trueshot.strategies.ranking_jobs import train_all
+from trueshot.strategies.ranking_truth import Truth
 from trueshot.strategies.setup import Context, load_dataset
 
 SPACE = NasBench201(channels=2, cells=1, image_size=8)
@@ -86,7 +88,7 @@ def test_of_the_whole_space_the_mean_needs_nothing_besides(tmp_path):
 
 
 def test_the_parent_keeps_scores_as_they_come_and_a_repeated_ranking_scores_only_the_rest(tmp_path, some, monkeypatch):
-    monkeypatch.setattr(module, "_CHUNK", 10)
+    monkeypatch.setattr(scoring, "CHUNK", 10)
     scored, score, breaks = [], OneShot.__call__, True
 
     def counted(one_shot, archs):
@@ -100,10 +102,10 @@ def test_the_parent_keeps_scores_as_they_come_and_a_repeated_ranking_scores_only
     space = NasBench201(channels=2, cells=1, image_size=8, in_channels=1)
     made = replace(made, context=made.context.replace(space=space))
     with pytest.raises(TrainingError, match="stopped in the middle"):
-        made._train_all(SILENT)
+        train_all(made, SILENT)
     assert len(EvaluationCache(tmp_path / "evaluations.parquet")) == sum(scored) == 20
     breaks = False
-    made._train_all(SILENT)
+    train_all(made, SILENT)
     assert sum(scored) == len(some)
     assert len(EvaluationCache(tmp_path / "evaluations.parquet")) == len(some)
     assert list(tmp_path.rglob("evaluations.parquet")) == [tmp_path / "evaluations.parquet"]

@@ -28,7 +28,8 @@ from trueshot.sampling.config import MOST_DROPPED
 from trueshot.sharing import Attention, Bias, SharedBias, Split, Supernet, single_path
 from trueshot.sharing.splitting import split
 from trueshot.spaces import Chain, NasBench201
-from trueshot.strategies.supernet import TrainedSupernet, borrowed_snapshots, load_weights, snapshot_files
+from trueshot.strategies.supernet import borrowed_snapshots, load_weights, snapshot_files
+from trueshot.strategies.trained import TrainedSupernet
 from trueshot.training.snapshots import load_snapshot, save_snapshot
 
 CHAIN = Chain(layers=((8, 1), (8, 1)), image_size=8, in_channels=1)

@@ -22,7 +22,8 @@ from trueshot.spaces.counting import count_params
 from trueshot.spaces.description import describe, rebuild
 from trueshot.strategies.presets import merge, read_preset
 from trueshot.strategies.rank_config import RankingConfig
-from trueshot.strategies.ranking import Ranking, Truth
+from trueshot.strategies.ranking import Ranking
+from trueshot.strategies.ranking_truth import Truth
 from trueshot.strategies.setup import Context, choose_device
 from trueshot.training.data.dataset import Dataset
 

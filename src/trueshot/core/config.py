@@ -11,7 +11,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
@@ -131,9 +131,17 @@ class Part:
         else:
             assert isinstance(self.config, PartConfig)
             made = self.config.build(context, *inside)
+        return self.wrap(context, made)
+
+    def wrap(self, context: Any, made: Any) -> Any:
+        """Put around a component what the choice puts around its own."""
         for wrapper in self.wrappers:
             made = wrapper.build(context, made)
         return made
+
+    def bare(self) -> Part:
+        """Return the component without what is put around it."""
+        return replace(self, wrappers=())
 
     def says(self, name: str, default: Any = None) -> Any:
         """Return what the component says of itself under ``name``: an attribute of its class or its configuration."""

@@ -7,102 +7,46 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Int64, UInt8
 
-from trueshot.core.cache import EvaluationCache, Scored
+from trueshot.core.cache import EvaluationCache
 from trueshot.core.config import Part
-from trueshot.core.errors import ConfigError, DataError
-from trueshot.core.executor import Handed, Job, Tell, raise_failures
-from trueshot.core.files import read_json, replacing, write_json
+from trueshot.core.errors import ConfigError
+from trueshot.core.files import read_json, replacing
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
 from trueshot.core.results import Result
 from trueshot.core.run import RunDirectory
 from trueshot.evaluation.config import SupernetScoreConfig
-from trueshot.evaluation.expectation import single_checkpoint
 from trueshot.evaluation.fusion_config import TWINS, FusedConfig, averages_twins, parts_of, supernet_parts
 from trueshot.evaluation.protocol import Evaluator
-from trueshot.evaluation.proxies.names import COSTS, LIVE, PROXIES
-from trueshot.evaluation.sweep import planned
-from trueshot.evaluation.timing import median_seconds, step_seconds, waiting_for
-from trueshot.evaluation.truth import TruthTable, rows_of
+from trueshot.evaluation.timing import median_seconds
 from trueshot.evaluation.wrappers import Cached
-from trueshot.sharing import Supernet
-from trueshot.spaces import Space
 from trueshot.spaces.canonical.classes import every, lists_twins, positions
-from trueshot.spaces.steps import Stepwise
 from trueshot.strategies.checks import check_sampler
-from trueshot.strategies.fusing import Columns, fused_columns, reference, zero_cost
-from trueshot.strategies.rank_config import RankingConfig, RankingOptions
-from trueshot.strategies.ranking_proxies import few, keep_batch, needed, proxy_batches, proxy_seconds, score_batch
+from trueshot.strategies.fusing import Columns, fused_columns, reference
+from trueshot.strategies.rank_config import RankingConfig
+from trueshot.strategies.ranking_jobs import train_all
+from trueshot.strategies.ranking_proxies import proxy_seconds, score_baselines
 from trueshot.strategies.ranking_result import assemble
+from trueshot.strategies.ranking_truth import Truth
+from trueshot.strategies.scoring import CHUNK, Scores
 from trueshot.strategies.setup import Context, threads
-from trueshot.strategies.supernet import SharedWeights, TrainedSupernet
-from trueshot.training.classification import Loss
-from trueshot.training.optimizers import make_optimizer
-from trueshot.training.supernet import SupernetTask
-from trueshot.training.task import TRAIN
+from trueshot.strategies.supernet import SharedWeights
+from trueshot.strategies.trained import TrainedSupernet
 
-Scores = Float64[np.ndarray, " n"]
-
-_CHUNK = 500
-"""Architectures between two visits to the cache."""
-
-_STEPS, _SCORES = 4, 40
-
-_BATCH_UNITS = 400
-"""Units of progress of a batch of zero-cost proxies."""
+_SCORES = 40
+"""Architectures scored for a forecast."""
 
 PLAIN = Part("supernet", SupernetScoreConfig())
 """The evaluator of a ranking that names none."""
-
-_FREE = (*COSTS, *LIVE, *PROXIES)
-"""Baselines that need no table."""
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The truth about the architectures to score.
-
-    Attributes:
-        archs: ``(n, decisions)``.
-        values: of the column, ``(n,)``, higher is better.
-        others: values of the columns among the baselines, ``(n,)`` each, NaN where there is none.
-    """
-
-    archs: UInt8[np.ndarray, "n decisions"]
-    values: Float64[np.ndarray, " n"]
-    others: dict[str, Float64[np.ndarray, " n"]]
-
-    @classmethod
-    def read(cls, path: Path, column: str, space: Space, options: RankingOptions, streams: Streams) -> Truth:
-        """Read the column, draw the architectures where not all are scored, and find the baselines' columns.
-
-        Raises:
-            DataError: when file or column is absent, or an architecture is none of the space.
-            ConfigError: when a baseline is neither a cost, nor a proxy, nor a column.
-        """
-        table = TruthTable.read(path)
-        values = table.column(column)
-        for name in options.baselines:
-            if name not in (*_FREE, *table.columns):
-                raise ConfigError(f"unknown baseline '{name}': choose {', '.join(_FREE)}, or a column of {path}")
-        known = np.flatnonzero(~np.isnan(values))
-        if len(known) < 10:
-            raise DataError(f"{path} knows column {column} of {len(known)} architectures only: 10 are needed at least")
-        wanted = options.architectures
-        if wanted is not None and wanted < len(known):
-            known = np.sort(streams.numpy("ranking/architectures").choice(known, wanted, replace=False))
-        archs = rows_of([table.architectures[index] for index in known], space)
-        others = {name: table.column(name)[known] for name in options.baselines if name not in _FREE}
-        return cls(archs, values[known], others)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,8 +178,8 @@ class Ranking:
         if run.result.exists():
             return Result.read(run.result)
         count = self.config.ranking.supernets
-        self._train_all(observer)
-        baselines = score_baselines(self, observer)
+        train_all(self, observer)
+        baselines = score_baselines(self)
         others = {
             part.kind: self._scored_once(part)
             for part in self.evaluators
@@ -269,63 +213,16 @@ class Ranking:
                     scores[part.kind], record["score_seconds"][part.kind] = columns.fused(), columns.seconds
         return fusions
 
-    def _train_all(self, observer: Observer) -> None:
-        """Train every supernet that has not been and score by it, each a job; keep what they return.
-
-        Raises:
-            TrueshotError: that of a supernet which failed, after the others are done and kept.
-        """
-        count, each = self.config.ranking.supernets, _units(self)
-        todo = [index for index in range(count) if not self.record(index).exists()]
-        batches = proxy_batches(self)
-        total, before = count * each + len(batches) * _BATCH_UNITS, (count - len(todo)) * each
-        done = [0] * (len(todo) + len(batches))
-        observer.begin("ranking", total, before, "unit")
-
-        def progress(position: int, units_done: int) -> None:
-            done[position] = units_done
-            observer.advance("ranking", min(before + sum(done), total))
-
-        def result(position: int, content: dict[str, Any]) -> None:
-            if position < len(todo):
-                self._keep(todo[position], content)
-            else:
-                keep_batch(self, content)
-            progress(position, each if position < len(todo) else _BATCH_UNITS)
-
-        # Decoded here once, so that workers find them in memory.
-        _ = self.context.images.validation
-        executor = self.context.executor
-        share = 0.0 if self.context.device.type == "cpu" else executor.device_share
-        jobs = [Job(index, f"supernet {index}", self.config.threads, share) for index in todo]
-        # The long jobs first; what no supernet is needed for fills up the other workers.
-        jobs += [Job(batch, "zero-cost proxies", self.config.threads, share) for batch in batches]
-        # A worker needs neither the observer nor the executor, which cannot be sent.
-        job = partial(_do, replace(self, context=self.context.alone()))
-        with EvaluationCache(self.context.run.evaluations) as cache:
-
-            def part(_: int, scored: Scored) -> None:
-                cache.put(scored.digest, scored.archs, scored.scores, **scored.columns)
-
-            failures = executor.run(job, jobs, on_progress=progress, on_result=result, on_part=part)
-        raise_failures(failures, observer.say)
-        observer.end("ranking")
-
     def record(self, index: int) -> Path:
         """Return where what a supernet's job found is kept, but for the scores."""
         return self.weights(index).context.run.path / "record.json"
-
-    def _keep(self, index: int, content: dict[str, Any]) -> None:
-        """Write what a job found, the scores first: with the record the supernet counts as done."""
-        with replacing(self.scores_file(index)) as temporary:
-            pd.DataFrame(content["scores"]).to_parquet(temporary, index=False)
-        write_json(self.record(index), {key: value for key, value in content.items() if key != "scores"})
 
     def _scored_once(self, part: Part) -> tuple[Scores, float]:
         """Score by an evaluator that uses no supernet; return scores and seconds."""
         start = time.monotonic()
         with EvaluationCache(self.context.run.evaluations) as cache:
-            evaluator = _wrapped(part, self.context, Cached(_inner(part).build(self.context), cache, chunk=_CHUNK))
+            scored = Cached(part.bare().build(self.context), cache, chunk=CHUNK)
+            evaluator: Evaluator = part.wrap(self.context, scored)
             return evaluator(self.truth.archs), time.monotonic() - start
 
     def forecast_seconds(self) -> float:
@@ -336,10 +233,7 @@ class Ranking:
         weights, recipe = self.weights(0), self.config.supernet.recipe
         with threads(self.config.threads):
             supernet, batches = weights.make(), weights.batches()
-            task = SupernetTask(
-                supernet, weights.sampler(), make_optimizer(supernet, recipe), None, Loss(), recipe.clip, Streams(0)
-            )
-            step = step_seconds(task, {TRAIN: batches}, _STEPS, wait=waiting_for(self.context.device))
+            step = weights.step_seconds(supernet, batches)
             # Neighbours in the order of the architectures, for that is how they are scored.
             archs = self.truth.archs
             few = archs[np.lexsort(archs.T[::-1])][:: max(1, len(archs) // _SCORES)][:_SCORES]
@@ -352,142 +246,3 @@ class Ranking:
         most = self.context.executor.workers or supernets
         workers = min(most, supernets)
         return max(each * -(-supernets // workers), (each * supernets + proxies) / most)
-
-
-def _inner(part: Part) -> Part:
-    """Return the evaluator without what is put around it."""
-    return replace(part, wrappers=())
-
-
-def _wrapped(part: Part, context: Context, evaluator: Evaluator) -> Evaluator:
-    for wrapper in part.wrappers:
-        evaluator = wrapper.build(context, evaluator)
-    return evaluator
-
-
-def _units(ranking: Ranking) -> int:
-    """Return the progress units of one supernet: scores, and steps by how many scores they take as long as."""
-    steps = ranking.config.supernet.recipe.epochs * ranking.weights(0).batches().steps_per_epoch
-    return steps * _step_units(ranking) + ranking.scores_each
-
-
-def _step_units(ranking: Ranking) -> int:
-    """Return about how many scores take as long as an optimizer step, for the display of progress."""
-    config, recipe = ranking.config.evaluation, ranking.config.supernet.recipe
-    images = config.images or len(ranking.context.images.validation)
-    if config.recalibration.needs_images:
-        images += config.recalibration.batches * config.recalibration.batch_size
-    # A step goes forth and back, which takes three times as long as forth; architectures scored together share work.
-    return max(1, round(9 * ranking.weights(0).sampler().per_step * recipe.batch_size / images))
-
-
-def _do(ranking: Ranking, value: Any, tell: Tell) -> dict[str, Any]:
-    """Do one job: train a supernet, by its number, or score architectures by zero-cost proxies."""
-    return train_and_score(ranking, value, tell) if isinstance(value, int) else score_batch(ranking, value)
-
-
-def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
-    """Train one supernet and score all architectures in every way, going on where an earlier attempt stopped.
-
-    Scores are handed to the parent as they come, who keeps them in the evaluation cache of the ranking. What it holds
-    already is not scored again.
-
-    Returns:
-        ``scores`` (a column for each evaluator), ``reference`` (for each that is added up with others), ``curve``
-        (rows of ``epoch``, ``seconds`` of training and ``scores`` of the curve's architectures), ``train_seconds``,
-        ``sampling_seconds``, ``score_seconds`` by evaluator, and ``history``.
-    """
-    weights = ranking.weights(index)
-    supernet, batches = weights.make(), weights.batches()
-    each = batches.steps_per_epoch * _step_units(ranking)
-    median = weights.last_epochs() if any(part.says("way") == "median" for part in ranking.shared) else ()
-    training = weights.train(
-        supernet, batches, keep={*ranking.marks, *median}, on_epoch=lambda epoch: tell(epoch * each)
-    )
-    history = training.epochs
-    start = time.monotonic()
-    snapshots = weights.sample(supernet, batches)
-    sampling = time.monotonic() - start
-    trained = TrainedSupernet(
-        weights=weights,
-        supernet=supernet,
-        snapshots=snapshots,
-        checkpoints=tuple(training.files.values()),
-        config=ranking.config.evaluation,
-    )
-    context = weights.context.replace(trained=trained)
-    scorer = Scorer(supernet, tell, len(history) * each)
-    columns, known, seconds = {}, {}, {}
-    with EvaluationCache(ranking.context.run.evaluations, hand=lambda scored: tell(Handed(scored))) as cache:
-        for part in sorted(ranking.shared, key=averages_twins):
-            # Every score is kept as soon as it is there; what a mean is over is in the cache by then.
-            evaluator = Cached(_inner(part).build(context), cache)
-            began = time.monotonic()
-            scorer.score(evaluator, ranking.to_score(part))
-            # From the cache, all of them.
-            whole = _wrapped(part, context, evaluator)
-            columns[part.kind] = whole(ranking.truth.archs)
-            if part.kind in ranking.in_fusion:
-                known[part.kind] = whole(ranking.reference).tolist()
-            seconds[part.kind] = time.monotonic() - began
-        curve = []
-        for epoch in ranking.marks:
-            one_shot = trained.one_shot(ranking.shared[0].says("metric"))
-            at_epoch = Cached(single_checkpoint(one_shot, training.files[epoch]), cache)
-            values = scorer.score(at_epoch, ranking.truth.archs[ranking.curve_archs])
-            curve.append({"epoch": epoch, "seconds": history[epoch - 1]["seconds"], "scores": values.tolist()})
-    return {
-        "scores": columns,
-        "reference": known,
-        "curve": curve,
-        "train_seconds": history[-1]["seconds"],
-        "sampling_seconds": sampling,
-        "score_seconds": seconds,
-        "history": history,
-    }
-
-
-@dataclass
-class Scorer:
-    """Scores in an order in which neighbours share work, and tells how far it is."""
-
-    supernet: Supernet
-    tell: Tell
-    done: int = field(default=0)
-
-    def score(self, evaluator: Evaluator, archs: UInt8[np.ndarray, "n decisions"]) -> Scores:
-        """Return the scores; architectures that share work are scored one after another."""
-        scores = np.empty(len(archs), dtype=np.float64)
-        if not len(archs):
-            return scores
-        for part in np.array_split(self._order(archs), -(-len(archs) // _CHUNK)):
-            scores[part] = evaluator(archs[part])
-            self.done += len(part)
-            self.tell(self.done)
-        return scores
-
-    def _order(self, archs: UInt8[np.ndarray, "n decisions"]) -> Int64[np.ndarray, " n"]:
-        if not isinstance(self.supernet.body, Stepwise):
-            return np.arange(len(archs))
-        _, found = planned(self.supernet, [tuple(row) for row in archs.tolist()])
-        return np.concatenate([np.array(where, dtype=np.int64) for where in found.values()])
-
-
-Baseline = tuple[Int64[np.ndarray, " k"], Scores, float]
-"""Positions of the architectures that were scored, their scores, and seconds."""
-
-
-def score_baselines(ranking: Ranking, observer: Observer) -> dict[str, Baseline]:
-    """Return the scores of what costs little or nothing, by name."""
-    archs, context = ranking.truth.archs, ranking.context
-    found: dict[str, Baseline] = {}
-    for name in ranking.config.ranking.baselines:
-        start = time.monotonic()
-        if name in _FREE:
-            # What evaluators need is there for all.
-            there = few(ranking) if name in needed(ranking)[1] else np.arange(len(archs))
-            found[name] = there, zero_cost(context, name)(archs[there]), time.monotonic() - start
-        else:
-            there = np.flatnonzero(~np.isnan(ranking.truth.others[name]))
-            found[name] = there, ranking.truth.others[name][there], 0.0
-    return found

@@ -1,4 +1,7 @@
-"""The zero-cost proxies of a ranking: once for each class of twins, in batches that are jobs beside the supernets'."""
+"""What a ranking compares evaluators with: columns of the table, costs, and zero-cost proxies.
+
+Proxies are computed once for each class of twins, in batches that are jobs beside the supernets'.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from trueshot.evaluation.fusion_config import parts_of
 from trueshot.evaluation.proxies.names import PROXIES
 from trueshot.evaluation.timing import median_seconds
 from trueshot.evaluation.zero_cost import ProxyTable
-from trueshot.strategies.fusing import parts_cache, proxies_of, proxy_table
+from trueshot.strategies.fusing import parts_cache, proxies_of, proxy_table, zero_cost
+from trueshot.strategies.ranking_truth import FREE
+from trueshot.strategies.scoring import Scores
 
 if TYPE_CHECKING:
     from trueshot.strategies.ranking import Ranking
@@ -115,4 +120,24 @@ def _by_names(batches: list[Batch]) -> dict[tuple[str, ...], list[Batch]]:
     found: dict[tuple[str, ...], list[Batch]] = {}
     for batch in batches:
         found.setdefault(batch.names, []).append(batch)
+    return found
+
+
+Baseline = tuple[Int64[np.ndarray, " k"], Scores, float]
+"""Positions of the architectures that were scored, their scores, and seconds."""
+
+
+def score_baselines(ranking: Ranking) -> dict[str, Baseline]:
+    """Return the scores of what costs little or nothing, by name."""
+    archs, context = ranking.truth.archs, ranking.context
+    found: dict[str, Baseline] = {}
+    for name in ranking.config.ranking.baselines:
+        start = time.monotonic()
+        if name in FREE:
+            # What evaluators need is there for all.
+            there = few(ranking) if name in needed(ranking)[1] else np.arange(len(archs))
+            found[name] = there, zero_cost(context, name)(archs[there]), time.monotonic() - start
+        else:
+            there = np.flatnonzero(~np.isnan(ranking.truth.others[name]))
+            found[name] = there, ranking.truth.others[name][there], 0.0
     return found

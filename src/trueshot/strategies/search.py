@@ -23,7 +23,7 @@ from trueshot.core.random import Streams
 from trueshot.evaluation.fused import Fused
 from trueshot.evaluation.fusion_config import FusedConfig, supernet_parts
 from trueshot.evaluation.protocol import Evaluator
-from trueshot.evaluation.timing import median_seconds, step_seconds, waiting_for
+from trueshot.evaluation.timing import median_seconds
 from trueshot.evaluation.wrappers import Cached
 from trueshot.sampling import Sampler, Uniform, describe_sampler
 from trueshot.sampling.config import AutoConfig
@@ -34,13 +34,10 @@ from trueshot.strategies.config import SearchedConfig
 from trueshot.strategies.fusing import reference, untrained
 from trueshot.strategies.protocol import Forecast, Found, Phase
 from trueshot.strategies.setup import Context
-from trueshot.strategies.supernet import SharedWeights, TrainedSupernet, borrowed_snapshots, check_way, load_weights
-from trueshot.training.classification import Loss
-from trueshot.training.optimizers import make_optimizer
-from trueshot.training.supernet import SupernetTask
-from trueshot.training.task import TRAIN
+from trueshot.strategies.supernet import SharedWeights, borrowed_snapshots, load_weights
+from trueshot.strategies.trained import TrainedSupernet, check_way, train_and_sample
 
-_STEPS, _TIMED = 4, 3
+_SCORED, _TIMED = 4, 3
 _LONG = 2.0
 """Seconds of a score after which a forecast takes no second."""
 _CHUNK = 8
@@ -163,7 +160,7 @@ class Search:
         fine_tuning = 0.0
         parts = self._parts
         weights = self._weights
-        archs = self.sampler.sample(_STEPS + 1, Streams(0).numpy("forecast"))
+        archs = self.sampler.sample(_SCORED + 1, Streams(0).numpy("forecast"))
         total = self.config.asker.says("evaluations", 0)
         told = self.config.oracle.says("seconds")
         if told is not None:
@@ -172,17 +169,14 @@ class Search:
             evaluator = self.config.oracle.build(self.context)
         else:
             supernet, batches = weights.make(), weights.batches()
-            recipe, wait = weights.config.recipe, waiting_for(self.context.device)
             trained = TrainedSupernet(weights=weights, supernet=supernet, snapshots=(), config=self.config.evaluation)
             step = 0.0
             if self.context.earlier is None or self._way == "fine-tuned":
-                optimizer = make_optimizer(supernet, recipe)
-                task = SupernetTask(supernet, self.sampler, optimizer, None, Loss(), recipe.clip, Streams(0))
-                step = step_seconds(task, {TRAIN: batches}, _STEPS, wait=wait)
+                step = weights.step_seconds(supernet, batches)
             if self.context.earlier is None:
                 epoch = step * batches.steps_per_epoch
                 phases = [
-                    Phase("supernet", epoch * recipe.epochs),
+                    Phase("supernet", epoch * weights.config.recipe.epochs),
                     Phase("weight sampling", epoch * (self.config.weight_sampling.samples - 1)),
                 ]
             fine_tuning = step * self.config.evaluation.fine_tune_steps if self._way == "fine-tuned" else 0.0
@@ -257,25 +251,16 @@ class Search:
     def _trained(self, weights: SharedWeights) -> TrainedSupernet:
         """Train and sample the shared weights, or take those of an earlier run."""
         context, supernet = self.context, weights.make()
-        if context.earlier is not None:
-            snapshots, checkpoints = borrowed_snapshots(context, context.earlier), tuple[Path, ...]()
-            load_weights(supernet, snapshots[0])
-            context.observer.say(f"no supernet is trained: that of {context.earlier.path} is searched")
-        else:
-            start, batches = time.monotonic(), weights.batches()
+        if context.earlier is None:
             kept = weights.last_epochs() if self._way == "median" else ()
-            files = weights.train(supernet, batches, keep=kept).files
-            self.clock.add("supernet", start)
-            start = time.monotonic()
-            snapshots, checkpoints = weights.sample(supernet, batches), tuple(files.values())
-            self.clock.add("sgld", start)
-        return TrainedSupernet(
-            weights=weights,
-            supernet=supernet,
-            snapshots=snapshots,
-            checkpoints=checkpoints,
-            config=self.config.evaluation,
-        )
+            trained, _ = train_and_sample(
+                weights, supernet, weights.batches(), self.config.evaluation, keep=kept, on_phase=self.clock.add
+            )
+            return trained
+        snapshots = borrowed_snapshots(context, context.earlier)
+        load_weights(supernet, snapshots[0])
+        context.observer.say(f"no supernet is trained: that of {context.earlier.path} is searched")
+        return TrainedSupernet(weights=weights, supernet=supernet, snapshots=snapshots, config=self.config.evaluation)
 
     @cached_property
     def _weights(self) -> SharedWeights | None:

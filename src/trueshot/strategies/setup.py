@@ -52,7 +52,7 @@ from trueshot.training.task import TRAIN
 
 if TYPE_CHECKING:
     from trueshot.strategies.config import RetrainingConfig
-    from trueshot.strategies.supernet import TrainedSupernet
+    from trueshot.strategies.trained import TrainedSupernet
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -24,13 +24,13 @@ from trueshot.sharing import Sharing, Supernet
 from trueshot.spaces import Space
 from trueshot.spaces.description import describe
 from trueshot.strategies.setup import environment, threads
+from trueshot.strategies.supernet import throw_away
 from trueshot.studies.session import Session, make_sampler
 from trueshot.studies.setting import Images, Kind
 from trueshot.training.classification import Loss
 from trueshot.training.config import Recipe
 from trueshot.training.optimizers import make_optimizer
 from trueshot.training.standalone import NetworkTask, build
-from trueshot.training.supernet import SupernetTask
 from trueshot.training.task import TRAIN, Task
 
 _STEPS, _SCORES, _SCORED = 3, 200, 500
@@ -62,8 +62,7 @@ def step_rate(session: Session, kind: Kind) -> float:
     def measure() -> float:
         supernet = _supernet(session, kind)
         recipe = kind.supernet.recipe
-        sampler = make_sampler(kind.supernet.sampler, supernet.space)
-        task = SupernetTask(supernet, sampler, make_optimizer(supernet, recipe), None, Loss(), recipe.clip, Streams(0))
+        task = throw_away(supernet, make_sampler(kind.supernet.sampler, supernet.space), recipe)
         return _step_seconds(task, kind, recipe.batch_size, session.device)
 
     return session.bank.rate(step_key(kind, session.device), measure)

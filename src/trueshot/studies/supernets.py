@@ -25,9 +25,10 @@ from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.wrappers import Cached
 from trueshot.spaces import Space
 from trueshot.strategies.config import WeightSamplingConfig
-from trueshot.strategies.ranking import Scorer
+from trueshot.strategies.scoring import Scorer
 from trueshot.strategies.setup import Context
-from trueshot.strategies.supernet import SharedWeights, TrainedSupernet
+from trueshot.strategies.supernet import SharedWeights
+from trueshot.strategies.trained import TrainedSupernet
 from trueshot.studies.bank import Entry, Scores
 from trueshot.studies.networks import trained_truth, truth_needs
 from trueshot.studies.plan import Need
