@@ -6,7 +6,8 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from trueshot.core.config import Choice, Config, Flag, Named, Nothing, Part, PartConfig, described
+from trueshot.core.config import Choice, Config, Flag, Named, Nothing, Part, PartConfig
+from trueshot.core.described import described
 from trueshot.core.errors import ConfigError
 
 

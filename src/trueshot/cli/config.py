@@ -65,7 +65,7 @@ def _described(preset: str, strategy: str) -> list[tuple[Any, Any]]:
     """Return every value of a run under a preset with its description."""
     from trueshot.cli.names import find
     from trueshot.cli.values import over_preset
-    from trueshot.core.config import described
+    from trueshot.core.described import described
     from trueshot.strategies.config import SearchConfig
     from trueshot.strategies.presets import read_preset
 

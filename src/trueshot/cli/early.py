@@ -7,8 +7,7 @@ from typing import Any
 
 from trueshot.cli.names import TABLE, find, find_class
 from trueshot.cli.values import Said, over_preset
-from trueshot.core.config import did_you_mean
-from trueshot.core.errors import ConfigError
+from trueshot.core.errors import ConfigError, did_you_mean
 from trueshot.core.units import parse_quantity
 from trueshot.strategies.config import STRATEGY, SearchConfig
 from trueshot.strategies.presets import read_preset

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from trueshot.core.config import Config, described
+from trueshot.core.config import Config
+from trueshot.core.described import described
 
 
 @dataclass(frozen=True)

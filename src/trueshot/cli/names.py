@@ -15,8 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from trueshot.core.config import Config, Named, Nothing, PartConfig, did_you_mean
-from trueshot.core.errors import ConfigError
+from trueshot.core.config import Config, Named, Nothing, PartConfig
+from trueshot.core.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from trueshot.spaces import Space

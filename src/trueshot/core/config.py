@@ -7,10 +7,8 @@ Every component owns one, a subclass of :class:`Config`. A component that is cho
 
 from __future__ import annotations
 
-import difflib
 import inspect
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
@@ -18,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationErro
 from pydantic_core import PydanticCustomError, core_schema
 
 from trueshot.core.errors import ConfigError, TrueshotError
+from trueshot.core.validation import first_error, first_wrong
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -261,7 +260,7 @@ class Choice:
             part: Part = found.part(kind, options, info.context)
             return part
         except ValidationError as error:
-            where, told = _first(found.config, error)
+            where, told = first_wrong(found.config, error)
             raise PydanticCustomError("choice", "{told}", {"told": told, "at": where}) from error
 
 
@@ -282,131 +281,3 @@ class Flag:
     help: str | None = None
     parse: Callable[[str], Any] | None = None
     many: bool = False
-
-
-def first_error(cls: type[BaseModel], error: ValidationError) -> ConfigError:
-    """Return an error of validation in a line: the first value that is wrong, and how many more are."""
-    where, told = _first(cls, error)
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return ConfigError(f"configuration value {where}: {told}{more}" if where else f"configuration: {told}{more}")
-
-
-def _first(cls: type[BaseModel], error: ValidationError) -> tuple[str, str]:
-    """Return where the first wrong value stands, by a dotted name, and what is wrong with it."""
-    first = error.errors(include_url=False)[0]
-    *outer, last = first["loc"] or ("",)
-    context: Mapping[str, Any] = first.get("ctx") or {}
-    where = ".".join(str(part) for part in (*first["loc"], context.get("at", "")) if part != "")
-    if first["type"] == "extra_forbidden":
-        return where, _unknown(str(last), _fields(cls, outer))
-    if first["type"] == "missing":
-        return where, "is missing: give a value"
-    return where, first["msg"].removeprefix("Value error, ")
-
-
-def _unknown(name: str, known: Collection[str]) -> str:
-    return f"there is no such value{did_you_mean(name, known)}"
-
-
-def did_you_mean(name: str, known: Collection[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest known one, or all of them."""
-    if not known:
-        return ": leave it out"
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f": did you mean {near[0]}?" if near else f": choose one of {', '.join(sorted(known))}"
-
-
-def _fields(cls: type[BaseModel], path: Collection[Any]) -> list[str]:
-    """Return the names of the fields at the end of a path through nested configurations."""
-    for part in path:
-        found = cls.model_fields.get(str(part))
-        inner = None if found is None else config_class(found.annotation)
-        if inner is None:
-            return []
-        cls = inner
-    return list(cls.model_fields)
-
-
-def config_class(annotation: Any) -> type[Config] | None:
-    """Return the configuration that a field holds, ``None`` where it holds something else (options are looked into)."""
-    if isinstance(annotation, type) and issubclass(annotation, Config):
-        return annotation
-    inner = [config_class(argument) for argument in getattr(annotation, "__args__", ())]
-    return next((found for found in inner if found is not None), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Described:
-    """One value of a configuration, for people.
-
-    Attributes:
-        key: dotted name, as ``--set`` takes it.
-        meaning: from the description of its class.
-        default: as JSON, ``None`` where a value must be given.
-        required: whether it has no default.
-        choice: the room whose names may stand here, ``None`` for other values.
-        flag: the option that sets it, if any.
-    """
-
-    key: str
-    meaning: str
-    default: Any
-    required: bool
-    choice: str | None
-    flag: Flag | None
-
-
-def described(cls: type[Config], prefix: str = "") -> Iterator[Described]:
-    """Yield every value of a configuration, nested ones by dotted names."""
-    meanings = attributes_of(cls)
-    for name, info in cls.model_fields.items():
-        key = f"{prefix}{name}"
-        marks = [mark for mark in info.metadata if isinstance(mark, Choice | Flag)]
-        flag = next((mark for mark in marks if isinstance(mark, Flag)), None)
-        choice = next((mark.room for mark in marks if isinstance(mark, Choice)), None)
-        inner = config_class(info.annotation) if choice is None else None
-        default = None if info.is_required() else info.get_default(call_default_factory=True)
-        if inner is not None and (info.is_required() or isinstance(default, Config)):
-            yield from described(inner, f"{key}.")
-            continue
-        plain = default.whole() if isinstance(default, Config | Part) else default
-        yield Described(
-            key=key,
-            meaning=meanings.get(name, ""),
-            default=plain,
-            required=info.is_required(),
-            choice=choice,
-            flag=flag,
-        )
-        if inner is not None:
-            yield from described(inner, f"{key}.")
-
-
-_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*)$")
-_ALSO = re.compile(r"; ``(\w+)``(?: likewise)?:? ?")
-
-
-def attributes_of(cls: type[BaseModel]) -> dict[str, str]:
-    """Return what the docstrings of a class and its bases say of each field under ``Attributes:``.
-
-    A description that begins ``name: text; ``other``: text`` tells of several fields.
-    """
-    found: dict[str, str] = {}
-    for base in (base for base in reversed(cls.__mro__) if issubclass(base, Config) and base is not Config):
-        # However deep the class stands.
-        section = inspect.cleandoc(vars(base).get("__doc__") or "").partition("Attributes:\n")[2]
-        name = ""
-        for line in section.split("\n"):
-            match = _ATTRIBUTE.match(line)
-            if match is not None:
-                name, found[match[1]] = match[1], match[2]
-            elif name and line.strip():
-                found[name] += f" {line.strip()}"
-            else:
-                name = ""
-    for name, text in list(found.items()):
-        first, *others = _ALSO.split(text)
-        found[name] = first
-        for also, told in zip(others[::2], others[1::2], strict=True):
-            found.setdefault(also, told or first)
-    return found

@@ -4,6 +4,11 @@ Each message is one line that says what is wrong, where, and what to do. The com
 code 2; any other exception is a defect of trueshot and keeps its traceback.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
 
 class TrueshotError(Exception):
     """Something the user can mend; the message is one line."""
@@ -46,3 +51,11 @@ class TrainingError(TrueshotError):
 
 class CriteriaError(TrueshotError, ValueError):
     """A ranking criterion is not defined for the numbers given."""
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest known one, or all of them."""
+    if not known:
+        return ": leave it out"
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f": did you mean {near[0]}?" if near else f": choose one of {', '.join(sorted(known))}"

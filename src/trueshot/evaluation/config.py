@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from trueshot.core.config import Choice, Config, Part, PartConfig, did_you_mean
-from trueshot.core.errors import ConfigError
+from trueshot.core.config import Choice, Config, Part, PartConfig
+from trueshot.core.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from trueshot.evaluation.protocol import Evaluator

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
 import numpy as np
 from jaxtyping import Integer, Real
 
-from trueshot.core.config import did_you_mean
-from trueshot.core.errors import ConfigError
+from trueshot.core.errors import ConfigError, did_you_mean
 from trueshot.core.units import format_quantity, parse_quantity
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
-from trueshot.core.config import Choice, Config, Flag, Names, Part, PartConfig, did_you_mean
-from trueshot.core.errors import ConfigError
+from trueshot.core.config import Choice, Config, Flag, Names, Part, PartConfig
+from trueshot.core.errors import ConfigError, did_you_mean
 from trueshot.evaluation.config import EvaluationConfig, SupernetScoreConfig
 from trueshot.evaluation.fusion_config import FusionConfig
 from trueshot.sampling.config import AutoConfig

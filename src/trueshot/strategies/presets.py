@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-from trueshot.core.config import did_you_mean
-from trueshot.core.errors import ConfigError
+from trueshot.core.errors import ConfigError, did_you_mean
 
 DIGITS_SIDE, SMALL_SIDE = 16, 96
 """Images up to the first side get the preset for digits, up to the second the one for small images."""
