@@ -86,12 +86,11 @@ import torch
 torch.cuda.device = lambda _: contextlib.nullcontext()
 from test_operations_pooling import FORMATS, SHAPES, TOLERANCE, check
 from trueshot.operations.pooling_cuda import average
-for shape in SHAPES[:3]:
-    for memory_format in FORMATS:
-        for dtype in TOLERANCE:
-            check(average, shape, memory_format, dtype)
-        images = torch.randn(1, 2, 3, 2, dtype=torch.float64).contiguous(memory_format=memory_format).requires_grad_()
-        assert torch.autograd.gradgradcheck(average, images)
+for memory_format in FORMATS:
+    for shape, dtype in zip(SHAPES, TOLERANCE):
+        check(average, shape, memory_format, dtype)
+    images = torch.randn(1, 1, 3, 2, dtype=torch.float64).contiguous(memory_format=memory_format).requires_grad_()
+    assert torch.autograd.gradgradcheck(average, images)
 """
 
 
