@@ -54,4 +54,4 @@ def _cache(tmp_path_factory):
 @pytest.fixture
 def no_onnx(monkeypatch):
     """Leave out the export at the end of a search, which takes longer than the rest and has tests of its own."""
-    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})
+    monkeypatch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})

@@ -57,7 +57,7 @@ def child(plan):
     if plan["kill"] is not None:
         arm(*plan["kill"])
     # Export and report come after the last phase and have tests of their own.
-    trueshot.cli.deliver.export_winners = lambda *_: {}
+    trueshot.cli.deliver.export_decision = lambda *_: {}
     trueshot.reporting.report.write_report = lambda run: run.report
     return run(plan["argv"])
 

@@ -42,7 +42,7 @@ def test_a_ranking_of_cells(tmp_path):
 
 @pytest.mark.usefixtures("made_up")
 def test_a_search_of_cells(tmp_path, monkeypatch):
-    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})
+    monkeypatch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})
     values = [
         f"space.arguments={ARGUMENTS}",
         "supernet.recipe={epochs: 2, batch_size: 64, lr: 0.1, momentum: 0.0, final_lr: 0.001}",
@@ -50,7 +50,8 @@ def test_a_search_of_cells(tmp_path, monkeypatch):
         "weight_sampling.samples=2",
         "evaluation={recalibration: {mode: reset, batches: 1, batch_size: 64}}",
         "proposer={population: 4, generations: 2}",
-        "retraining={recipe: {epochs: 1, batch_size: 64, lr: 0.1, warmup_epochs: 0}, repeats: 1, off_the_shelf: false}",
+        "retraining={recipe: {epochs: 1, batch_size: 64, lr: 0.1, warmup_epochs: 0}, repeats: 1, random: 1}",
+        "retraining.off_the_shelf=false",
         "budget.fractions=[1.0]",
     ]
     run = ["--data", "cifar10", "--space", "nasbench201", "--device", "cpu", "--out", tmp_path / "run"]
@@ -59,6 +60,7 @@ def test_a_search_of_cells(tmp_path, monkeypatch):
     result = json.loads(stdout)
     assert result["evaluated"] == 8
     assert [(network["name"], network["role"]) for network in result["networks"]] == [
+        ("recommended", "recommended"),
         ("best-1", "winner"),
         ("random-1", "random"),
     ]

@@ -83,8 +83,8 @@ def test_classify_names_what_the_network_says(run, tmp_path):
     code, stdout, stderr = invoke("classify", run, *files, "--top", "2", "--json")
     assert code == 0, stderr
     told = json.loads(stdout)
-    assert told["network"] == "best-1"
-    logits, loaded = expected(run / "winners" / "best-1", digits(4))
+    assert told["network"] == "recommended"
+    logits, loaded = expected(run / "winners" / "recommended", digits(4))
     probabilities = logits.softmax(dim=1)
     for file, answer, row in zip(files, told["images"], probabilities, strict=True):
         assert answer["image"] == str(file)
@@ -99,7 +99,8 @@ def test_classify_names_what_the_network_says(run, tmp_path):
 
 
 def test_classify_uses_the_winner_of_the_highest_score(run, tmp_path):
-    """Scores may be negated losses, all below zero, and repeats of a winner share its score."""
+    """So did releases that recommended none. Scores may be negated losses, and repeats of a winner share its score."""
+    shutil.rmtree(run / "winners" / "recommended")
     Image.fromarray(digits(1)[0, 0].numpy()).save(tmp_path / "a.png")
     for name, score in (("best-2", -0.5), ("best-2-seed2", -0.5), ("best-1", -1.0)):
         folder = run / "winners" / name
@@ -114,7 +115,7 @@ def test_what_is_wrong_is_said(run, tmp_path):
     image = tmp_path / "a.png"
     Image.fromarray(digits(1)[0, 0].numpy()).save(image)
     told = refused("classify", run, image, "--network", "best-9")
-    assert "has no network 'best-9': choose one of best-1, random-1" in told
+    assert "has no network 'best-9': choose one of best-1, random-1, recommended" in told
     for command in (["report", tmp_path / "no"], ["export", tmp_path / "no"]):
         assert "holds no trueshot run (no config.json)" in refused(*command)
     assert "has no winners" in refused("classify", tmp_path, image)

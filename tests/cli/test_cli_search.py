@@ -43,24 +43,37 @@ def test_json_is_one_object_and_progress_is_plain_lines(finished):
         "supernet: 10 steps",
         "weight sampling: 5 steps",
     ]
-    starts += ["search: 8 architectures", "best-1: 6 steps", "random-1: 6 steps", "test: 2 networks", "report: "]
+    starts += ["search: 8 architectures", "best-1: 4 steps", "random-1: 4 steps", "validation: 2 networks"]
+    starts += ["recommended: 6 steps", "test: 3 networks", "report: "]
     positions = [next(i for i, line in enumerate(lines) if line.startswith(start)) for start in starts]
     assert positions == sorted(positions)
 
 
 def test_the_result_says_what_was_found(finished):
     result = finished.result
-    winner, random = result["networks"]
+    recommended, winner, random = result["networks"]
     assert (winner["name"], winner["role"], random["role"]) == ("best-1", "winner", "random")
+    assert (recommended["name"], recommended["of"]) == ("recommended", result["decision"]["of"])
+    assert recommended["validation"] is None
+    chosen = {network["name"]: network for network in (winner, random)}[recommended["of"]]
+    assert (recommended["arch"], recommended["costs"]) == (chosen["arch"], chosen["costs"])
     assert winner["costs"]["madds"] <= 100_000
     assert winner["test"]["n"] == result["dataset"]["test"] == 359
-    assert winner["validation"] is None
+    assert winner["validation"]["n"] == random["validation"]["n"] == result["dataset"]["validation"] == 80
     assert result["dataset"]["train"] + result["dataset"]["validation"] == 400
     assert result["evaluated"] == 8
     assert result["comparison"]["n"] == [1, 1]
     assert result["comparison"]["low"] is None
     assert set(result["timings"]) == {"supernet", "sgld", "search", "retrain", "total"}
     report = (finished.path / "report.html").read_text()
+    decision = result["decision"]
+    assert [row["kind"] for row in decision["rows"]] == ["recommended", "found", "random"]
+    for row in decision["rows"]:
+        folder = "baselines" if row["kind"] == "random" else "winners"
+        assert row["size"] == (finished.path / folder / row["names"][0] / "model.onnx").stat().st_size
+        assert 0 < row["milliseconds"] < 1000
+    assert decision["sentence"] in report
+    assert report.index(decision["sentence"]) < report.index("Headline")
     for expected in ("search.retraining.recipe.epochs", winner["arch"], result["evaluator"]):
         assert expected in report
     assert {path.name for path in (finished.path / "winners" / "best-1").iterdir()} >= {
@@ -71,7 +84,7 @@ def test_the_result_says_what_was_found(finished):
 
 
 def test_a_finished_run_is_not_searched_again(finished, monkeypatch):
-    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})
+    monkeypatch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})
     again = [*DIGITS, "--max-madds", "100k", "--out", finished.path, *TINY_SETS, *sets("data.max_images=400")]
     code, stdout, stderr = invoke(*again, "--resume")
     assert code == 0
@@ -84,7 +97,7 @@ def test_a_finished_run_is_not_searched_again(finished, monkeypatch):
 
 
 def test_a_trained_supernet_serves_another_budget(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})
+    monkeypatch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})
     before = {path: path.read_bytes() for path in finished.path.rglob("*") if path.is_file()}
     out = tmp_path / "again"
     code, stdout, stderr = invoke(
@@ -182,7 +195,7 @@ def test_a_checkpoint_of_another_phase_is_said(killed):
 
 
 def test_a_lost_snapshot_is_sampled_again(killed, finished, monkeypatch):
-    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})
+    monkeypatch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})
     out, command = killed
     lost = out / "checkpoints" / "snapshot-01.ckpt"
     content = lost.read_bytes()
@@ -376,7 +389,7 @@ def test_a_folder_is_searched(folder_run, digit_files):
 
 
 def test_a_parquet_pair_is_searched(digit_files, tmp_path, monkeypatch):
-    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})
+    monkeypatch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})
     _, pixels, labels = digit_files
     write_parquet_of(tmp_path / "few-train.parquet", pixels[:110], labels[:110])
     write_parquet_of(tmp_path / "few-test.parquet", pixels[110:], labels[110:])
@@ -388,7 +401,7 @@ def test_a_parquet_pair_is_searched(digit_files, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(DATA_VARIABLE not in os.environ, reason=f"{DATA_VARIABLE} names no folder with data")
 def test_cifar10_is_searched(tmp_path, monkeypatch):
-    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})
+    monkeypatch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})
     out = tmp_path / "run"
     few = sets("data.max_images=300", "data.max_test_images=100", "space.arguments.stem_stride=2")
     code, _, stderr = invoke(*folder_search("cifar10", out, *few, "--max-madds", "400k"))
@@ -399,7 +412,7 @@ def test_cifar10_is_searched(tmp_path, monkeypatch):
 
 
 def test_strong_imbalance_is_said_and_reported(digit_files, tmp_path, monkeypatch):
-    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})
+    monkeypatch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})
     _, pixels, labels = digit_files
     keep = np.flatnonzero((labels == 0) | ((labels == 1) & (np.arange(len(labels)) % 8 == 0)))
     write_images(tmp_path / "data", pixels[keep], labels[keep])

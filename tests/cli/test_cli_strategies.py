@@ -59,11 +59,11 @@ def test_random_search_is_one_shot_search_by_random_proposals(random, tmp_path):
 
 
 def test_evolution_finds_and_trains(tmp_path, monkeypatch):
-    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})
+    monkeypatch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})
     more = ["--strategy", "evolution", "--oracle", "supernet", "--max-madds", "100k", *sets(*SIZES["evolution"])]
     result = on_digits(tmp_path / "run", *more)
     assert (result["strategy"], result["evaluated"]) == ("evolution", 8)
-    assert [network["role"] for network in result["networks"]] == ["winner", "random"]
+    assert [network["role"] for network in result["networks"]] == ["recommended", "winner", "random"]
     assert all(entry["costs"]["madds"] <= 100_000 for entry in result["found"])
 
 
@@ -103,9 +103,9 @@ def test_a_table_is_searched_without_images(strategy, made_up, tmp_path):
 
 
 def test_a_search_without_random_networks_gives_a_report(tmp_path, monkeypatch):
-    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_: {})
+    monkeypatch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})
     more = ["--max-madds", "100k", *sets("proposer={population: 4, generations: 2}", "retraining.random=0")]
     result = on_digits(tmp_path / "run", *more)
-    assert [network["role"] for network in result["networks"]] == ["winner"]
+    assert [network["role"] for network in result["networks"]] == ["recommended", "winner"]
     assert result["comparison"] is None
     assert "best-1" in (tmp_path / "run" / "report.html").read_text()

@@ -11,6 +11,7 @@ from trueshot.criteria.bootstrap import (
     bootstrap_difference,
     difference_interval,
     mean_interval,
+    paired_difference,
     proportion_difference_interval,
     proportion_interval,
 )
@@ -193,3 +194,40 @@ def test_proportion_difference_of_newcombe():
 def test_no_share(successes, trials):
     with pytest.raises(CriteriaError, match="is no share"):
         proportion_interval(successes, trials)
+
+
+def test_a_paired_difference_takes_its_spread_from_within_the_groups():
+    # By hand: differences 2 and 5; squares 2 and 2 over 2 degrees of freedom; 4 times the variance's parts over 2.
+    difference, interval = paired_difference(
+        [(90.0, np.array([87.0, 89.0])), (80.0, np.array([74.0, 76.0]))], level=0.9
+    )
+    half = stats.t.ppf(0.95, 2) * np.sqrt(2.0 * (1.5 + 1.5)) / 2
+    assert difference == pytest.approx(3.5)
+    assert (interval.low, interval.high) == pytest.approx((3.5 - half, 3.5 + half))
+
+
+def test_one_pair_is_a_prediction_interval():
+    group = np.array([87.0, 89.0, 90.5])
+    difference, interval = paired_difference([(90.0, group)])
+    half = stats.t.ppf(0.975, 2) * group.std(ddof=1) * np.sqrt(1 + 1 / 3)
+    assert (difference, interval.high - interval.low) == pytest.approx((90.0 - group.mean(), 2 * half))
+
+
+def test_paired_differences_without_an_effect_are_covered():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(2000):
+        # Budgets differ by far more than networks of one budget do.
+        pairs = [(level + rng.normal(), level + rng.normal(size=2)) for level in (90.0, 70.0, 50.0)]
+        _, interval = paired_difference(pairs)
+        covered += interval.low <= 0 <= interval.high
+    assert covered / 2000 == pytest.approx(0.95, abs=0.02)
+
+
+def test_paired_differences_without_a_spread_have_no_interval():
+    assert paired_difference([(98.0, np.array([97.0])), (96.0, np.array([97.0]))]) == (0.0, None)
+    assert paired_difference([(98.0, np.array([97.0, 97.0]))]) == (1.0, None)
+    with pytest.raises(CriteriaError, match="no pair"):
+        paired_difference([])
+    with pytest.raises(CriteriaError, match="too few"):
+        paired_difference([(98.0, np.zeros(0))])

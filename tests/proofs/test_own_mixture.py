@@ -31,7 +31,7 @@ def test_it_runs_in_every_space_to_the_report(space, tmp_path):
     rows = read_log(out / "log" / "mixture.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2]
     assert result["found"][0]["arch"] == rows[-1]["genotype"]
-    assert [network["role"] for network in result["networks"]] == ["winner", "random"]
+    assert [network["role"] for network in result["networks"]][:2] == ["recommended", "winner"]
     assert "Genotype by epoch" in report
     assert rows[0]["genotype"] in report
     section = Result.read(out / "result.json").named("genotypes")

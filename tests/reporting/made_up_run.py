@@ -9,12 +9,12 @@ import numpy as np
 from trueshot.core.records import Accuracy, NetworkRecord
 from trueshot.core.results import CostAxis, Front, Line, Networks, Result, Series, Text
 from trueshot.core.run import RunDirectory
-from trueshot.criteria.bootstrap import difference_interval
 from trueshot.criteria.pareto import pareto_front
 from trueshot.spaces import Space, Topology
 from trueshot.spaces.description import describe
 from trueshot.spaces.offtheshelf import MobileNetV2
 from trueshot.spaces.widths import scale_width
+from trueshot.strategies.comparison import compare
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TESTS = 360
@@ -89,9 +89,6 @@ def build_run(path: Path, *, evaluations: int = 300, runs: int = 3, **dataset: A
     scores = 0.80 + 0.05 * np.log(madds / madds.min()) + rng.normal(0, 0.018, len(archs))
     budget = int(np.quantile(madds, 0.7))
     records = networks(space, archs, scores, madds, budget, runs)
-    winners = [r.test.top1 for r in records if r.role == "winner" and r.test]
-    others = [r.test.top1 for r in records if r.role == "random" and r.test]
-    interval = difference_interval(np.array(winners), np.array(others))
     best = np.argsort(-scores)[:12]
     head = {
         "strategy": "one-shot",
@@ -128,16 +125,7 @@ def build_run(path: Path, *, evaluations: int = 300, runs: int = 3, **dataset: A
             "cpu": "a processor", "threads": 2, "gpu": None,
         },
     }  # fmt: skip
-    comparison = {
-        "metric": "top1",
-        "winners": winners,
-        "random": others,
-        "difference": float(np.mean(winners) - np.mean(others)),
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
-        "level": 0.95,
-        "n": [len(winners), len(others)],
-    }
+    comparison = compare(records)
     sections = (
         Networks(
             name="networks",

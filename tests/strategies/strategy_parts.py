@@ -12,7 +12,7 @@ from trueshot.strategies.setup import Context, load_dataset
 from trueshot.strategies.supernet import SharedWeights
 
 SPACE = Topology(
-    nodes=(1, 2), widths=(4, 6), kernels=(3,), stem_stride=1, head_width=8, image_size=8, classes=10, in_channels=1
+    nodes=(1, 2), widths=(4, 6), kernels=(3, 5), stem_stride=1, head_width=8, image_size=8, classes=10, in_channels=1
 )
 VALUES = {
     "seed": 1,
@@ -22,7 +22,7 @@ VALUES = {
     "weight_sampling": {"samples": 3},
     "evaluation": {"recalibration": {"mode": "reset", "batches": 1, "batch_size": 64}},
     "proposer": {"kind": "nsga2", "population": 4, "generations": 2},
-    "retraining": {"recipe": {"epochs": 1, "batch_size": 64, "lr": 0.1}},
+    "retraining": {"recipe": {"epochs": 1, "batch_size": 64, "lr": 0.1}, "random": 1},
 }
 
 

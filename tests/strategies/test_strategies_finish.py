@@ -2,14 +2,14 @@
 
 import json
 
-import numpy as np
-import pytest
 import torch
 from strategy_parts import SPACE, make_search
 
-from trueshot.core.records import Accuracy, NetworkRecord
+from trueshot.core.errors import TrainingError
+from trueshot.core.results import Networks
 from trueshot.spaces.offtheshelf import MobileNetV2
-from trueshot.strategies.finish import compare
+from trueshot.strategies.choice import choose
+from trueshot.strategies.finish import Finish
 from trueshot.strategies.picking import Candidate
 
 
@@ -24,6 +24,7 @@ def test_networks_of_one_repeat_see_the_same_images_and_of_another_others(tmp_pa
     assert not torch.equal(one, other)
     dataset = finish.context.dataset
     assert len(finish.context.all_training_images) == len(dataset.train) + len(dataset.validation) == 200
+    assert finish.batches(0).steps_per_epoch == len(dataset.train) // 64
 
 
 def test_a_network_is_trained_once_and_alike_whatever_its_name(tmp_path):
@@ -60,41 +61,32 @@ def test_a_network_off_the_shelf_of_an_earlier_release_is_not_trained_again(tmp_
     assert weights.stat().st_mtime_ns == before
 
 
-def record(role, top1, arch=None):
-    accuracy = Accuracy(n=10, top1=top1, top5=1.0, balanced=top1, per_class=(top1,), loss=1.0)
-    return NetworkRecord(
-        name="x",
-        role=role,
-        budget=None,
-        seed=0,
-        arch=arch or f"{role} {top1}",
-        costs={"params": 1, "madds": 1},
-        score=None,
-        validation=None,
-        test=accuracy,
-        seconds=0.0,
-    )
+def test_what_is_chosen_is_trained_anew_on_more_images(tmp_path):
+    search = make_search(tmp_path, retraining={"off_the_shelf": False})
+    finish, result = search.finish, search.run()
+    recommended, *compared = result.of_kind(Networks)[0].records
+    assert (recommended.role, recommended.validation) == ("recommended", None)
+    assert all(record.validation.n == len(finish.context.dataset.validation) for record in compared)
+    rule = finish.rule
+    assert recommended.of == choose(compared, rule).name
+    chosen = next(record for record in compared if record.name == recommended.of)
+    assert recommended.arch == chosen.arch
+    files = [finish.context.run.network(one.name, one.role) / "model.safetensors" for one in (recommended, chosen)]
+    assert files[0].read_bytes() != files[1].read_bytes()
 
 
-def test_winners_are_compared_with_random_networks_by_welch():
-    from scipy import stats
+def test_a_training_on_more_images_that_breaks_leaves_the_compared_network(tmp_path, monkeypatch):
+    search, train = make_search(tmp_path, retraining={"off_the_shelf": False}), Finish.train
 
-    winners, random = [0.9, 0.94, 0.92], [0.8, 0.88]
-    records = [record("winner", v) for v in winners] + [record("random", v) for v in random]
-    told = compare([*records, record("off-the-shelf", 0.1)])
-    interval = stats.ttest_ind(winners, random, equal_var=False).confidence_interval(0.95)
-    assert told["difference"] == pytest.approx(np.mean(winners) - np.mean(random))
-    assert (told["low"], told["high"]) == pytest.approx((interval.low, interval.high))
-    assert told["n"] == told["trainings"] == [3, 2]
-    assert json.dumps(told)
-    assert compare(records[:3]) is None
-    single = compare([records[0], records[3]])
-    assert (single["low"], single["high"], single["n"]) == (None, None, [1, 1])
+    def broken(self, candidate):
+        if candidate.role == "recommended":
+            raise TrainingError("the loss is nan")
+        train(self, candidate)
 
-
-def test_trainings_of_one_architecture_count_once():
-    winners = [record("winner", 0.90, "a"), record("winner", 0.94, "a"), record("winner", 0.96, "b")]
-    told = compare([*winners, record("random", 0.8, "c"), record("random", 0.9, "d")])
-    assert told["winners"] == pytest.approx([0.92, 0.96])
-    assert (told["n"], told["trainings"]) == ([2, 2], [3, 2])
-    assert told["difference"] == pytest.approx(0.94 - 0.85)
+    monkeypatch.setattr(Finish, "train", broken)
+    result = search.run()
+    recommended, *compared = result.of_kind(Networks)[0].records
+    chosen = next(record for record in compared if record.name == recommended.of)
+    assert recommended.test == chosen.test
+    assert "trained anew" not in result.head["decision"]["sentence"]
+    assert any("the loss is nan" in line for line in search.context.observer.lines)

@@ -31,7 +31,10 @@ def done(tmp_path_factory):
 def test_a_search_finds_trains_and_measures(done):
     search, result = done
     records = trained(result)
-    assert [record.role for record in records] == ["winner", "winner", "random", "random", "off-the-shelf"]
+    roles = [record.role for record in records]
+    assert (roles[:3], roles[-1]) == (["recommended", "winner", "winner"], "off-the-shelf")
+    # Beside one of the two nothing costs as much, which is said.
+    assert (roles.count("random"), len(result.of_kind(Networks)[0].comparison["notes"])) == (1, 1)
     assert all(record.test.n == 60 for record in records)
     assert len(EvaluationCache(search.context.run.evaluations)) >= result.head["evaluated"]
     for record in records:
@@ -59,7 +62,7 @@ def test_another_budget_is_served_without_training(done, tmp_path):
     search, result = done
     source = kept_run(tmp_path / "source", search)
     (source.path / "checkpoints").symlink_to(search.context.run.path / "checkpoints")
-    costs = [record.costs["madds"] for record in trained(result)[:4]]
+    costs = [record.costs["madds"] for record in trained(result)[1:5]]
     middle = (min(costs) + max(costs)) // 2
     again = make_search(
         tmp_path / "again",

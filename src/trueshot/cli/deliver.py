@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -74,7 +75,7 @@ def export(
 def classify(
     directory: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, or the folder of one network.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
-    network: Annotated[str | None, typer.Option(help="Which winner; the best by score without it.")] = None,
+    network: Annotated[str | None, typer.Option(help="Which network; the recommended one without it.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to name.")] = 3,
     json: Json = False,
 ) -> None:
@@ -120,6 +121,39 @@ def export_winners(run: RunDirectory, format: str, test: Part) -> dict[str, floa
     return {folder.name: exporter(folder, example_images=images) for folder in folders}
 
 
+def export_decision(run: RunDirectory, test: Part) -> dict[str, float]:
+    """Export the networks of the decision to ONNX, and write size and time of each into the result.
+
+    Returns:
+        The greatest difference of their logits on test images, by name; empty where nothing was decided.
+    """
+    from trueshot.core.decision import Decision
+    from trueshot.core.results import Networks, Result
+    from trueshot.evaluation.onnx_time import onnx_milliseconds
+    from trueshot.reporting.export import ONNX, export_onnx
+    from trueshot.spaces.storage import load_network
+    from trueshot.training.data.preprocessing import Preprocessing
+
+    result = Result.read(run.result)
+    if result.head.get("decision") is None:
+        return {}
+    decision = Decision.from_json(result.head["decision"])
+    roles = {record.name: record.role for networks in result.of_kind(Networks) for record in networks.records}
+    folders = {row.names[0]: run.network(row.names[0], roles[row.names[0]]) for row in decision.rows}
+    differences = {}
+    for name, folder in folders.items():
+        preprocessing = Preprocessing.from_dict(load_network(folder).preprocessing)
+        differences[name] = export_onnx(folder, example_images=_first_images(test, preprocessing))
+    times = onnx_milliseconds({name: folder / ONNX for name, folder in folders.items()})
+    rows = [
+        replace(row, size=(folders[row.names[0]] / ONNX).stat().st_size, milliseconds=times[row.names[0]])
+        for row in decision.rows
+    ]
+    decided = replace(decision, rows=tuple(rows)).to_json()
+    replace(result, head={**result.head, "decision": decided}).write(run.result)
+    return differences
+
+
 def _first_images(test: Part, preprocessing: Preprocessing, count: int = 32) -> Tensor:
     """Return the first test images, ready for a network."""
     import numpy as np
@@ -153,7 +187,10 @@ def _test_images(run: RunDirectory) -> Part:
 
 
 def _network_folder(directory: Path, name: str | None) -> Path:
-    """Return the folder of a network: the directory itself, the named winner, or that of the highest score."""
+    """Return the folder of a network: the directory itself, the named one, or the one that the run recommends.
+
+    An earlier release recommended none: there it is the winner of the highest score.
+    """
     from trueshot.core.errors import RunError
     from trueshot.core.files import read_json
 
@@ -166,7 +203,7 @@ def _network_folder(directory: Path, name: str | None) -> Path:
     winners = sorted(folder for folder in folders.values() if folder.parent.name == "winners")
     if name is None and not winners:
         raise RunError(f"{directory} has no winners: give the run directory of a finished search")
-    if name is not None:
-        return folders[name]
+    if name is not None or "recommended" in folders:
+        return folders[name or "recommended"]
     # The first of equals: the repeats of a winner come after it.
     return max(winners, key=lambda folder: read_json(folder / "architecture.json")["extra"]["score"])

@@ -162,20 +162,20 @@ def _flat(result: Result) -> dict[str, Any]:
 
 
 def _run(prepared: SearchRun, observer: Observer, progress: Observer) -> Result:
-    """Search, export the winners, write the report."""
+    """Search, export what was decided on, write the report."""
     import dataclasses
 
-    from trueshot.cli.deliver import export_winners
-    from trueshot.core.results import Networks
+    from trueshot.cli.deliver import export_decision
+    from trueshot.core.results import Networks, Result
     from trueshot.reporting.report import write_report
 
     context = prepared.context.replace(observer=observer)
     result = dataclasses.replace(prepared, context=context).run()
     if result.of_kind(Networks):
-        for name, difference in export_winners(context.run, "onnx", context.images.test).items():
+        for name, difference in export_decision(context.run, context.images.test).items():
             progress.say(f"{name}: model.onnx checked against PyTorch, greatest difference {difference:.1e}")
     progress.say(f"report: {write_report(context.run)}")
-    return result
+    return Result.read(context.run.result)
 
 
 def _tell(console: Console, prepared: SearchRun, result: dict[str, Any]) -> None:
@@ -201,11 +201,22 @@ def _tell(console: Console, prepared: SearchRun, result: dict[str, Any]) -> None
     console.print(table)
     comparison = result["comparison"]
     if comparison is not None:
-        interval = "no interval: too few networks"
-        if comparison["low"] is not None:
-            interval = f"95 % interval {100 * comparison['low']:+.2f} to {100 * comparison['high']:+.2f}"
-        console.print(
-            f"searched less random: {100 * comparison['difference']:+.2f} points ({interval};"
-            f" n = {comparison['n'][0]} and {comparison['n'][1]} architectures)"
-        )
+        for name, one in (("random", comparison), ("random just below the bound", comparison["at_bound"])):
+            if one is not None and one["difference"] is not None:
+                console.print(_difference(name, one))
+        for note in comparison["notes"]:
+            console.print(note, markup=False)
+    if result["decision"] is not None:
+        console.print(result["decision"]["sentence"], markup=False)
     console.print(f"took {format_duration(result['timings']['total'])}; report {prepared.context.run.report}")
+
+
+def _difference(name: str, comparison: dict[str, Any]) -> str:
+    interval = "no interval: too few networks"
+    if comparison["low"] is not None:
+        interval = f"95 % interval {100 * comparison['low']:+.2f} to {100 * comparison['high']:+.2f}"
+    budgets, random = comparison["n"]
+    return (
+        f"searched less {name}: {100 * comparison['difference']:+.2f} points ({interval}; n = {random} random"
+        f" architectures at {budgets} budget{'s' if budgets > 1 else ''})"
+    )

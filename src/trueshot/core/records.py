@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-Role = Literal["winner", "random", "off-the-shelf"]
+Role = Literal["winner", "random", "at-bound", "off-the-shelf", "recommended"]
+"""Found; random and as expensive as a found one; random and as expensive as the bound allows; off the shelf; the one
+that was chosen of these, trained anew on all images but those of the test."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,11 @@ class Accuracy:
     per_class: tuple[float, ...]
     loss: float
 
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Accuracy:
+        """Read the plain JSON values of one."""
+        return cls(**{**content, "per_class": tuple(content["per_class"])})
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkRecord:
@@ -34,15 +41,16 @@ class NetworkRecord:
 
     Attributes:
         name: unique in the run, for example ``best-1`` or ``random-2`` or ``mobilenetv2``.
-        role: found by the search, drawn at random, or off the shelf.
+        role: where it comes from.
         budget: the bound on the cost under which it was picked, ``None`` without one.
         seed: number of the training of this architecture, from 0.
         arch: architecture string, empty for an off-the-shelf network.
         costs: by name, such as ``params`` and ``madds`` (multiply-adds of one image).
         score: what the search's evaluator said of it, ``None`` where it was not asked.
-        validation: on the validation images, known only while those were not trained on.
+        validation: on the validation images, ``None`` for a network that was trained on them.
         test: on the test images, read once at the end.
         seconds: training time.
+        of: name of the network that was chosen and trained anew, ``None`` for all but the recommended one.
     """
 
     name: str
@@ -55,6 +63,7 @@ class NetworkRecord:
     validation: Accuracy | None
     test: Accuracy | None
     seconds: float
+    of: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -63,8 +72,5 @@ class NetworkRecord:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> NetworkRecord:
         """Read what :meth:`to_json` returned."""
-
-        def accuracy(part: dict[str, Any] | None) -> Accuracy | None:
-            return None if part is None else Accuracy(**{**part, "per_class": tuple(part["per_class"])})
-
-        return cls(**{**content, "validation": accuracy(content["validation"]), "test": accuracy(content["test"])})
+        parts = {name: content[name] and Accuracy.from_json(content[name]) for name in ("validation", "test")}
+        return cls(**{**content, **parts})

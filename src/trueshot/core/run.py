@@ -108,7 +108,7 @@ class RunDirectory:
 
     def network(self, name: str, role: str) -> Path:
         """Return the folder of one trained network."""
-        return self.path / ("winners" if role == "winner" else "baselines") / name
+        return self.path / ("winners" if role in ("winner", "recommended") else "baselines") / name
 
 
 _FINGERPRINTS = ("identity", "settings")

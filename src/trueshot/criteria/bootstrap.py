@@ -209,6 +209,36 @@ def difference_interval(a: Column, b: Column, *, level: float = 0.95) -> Interva
     return _around(difference, float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance))
 
 
+def paired_difference(pairs: Sequence[tuple[float, Column]], *, level: float = 0.95) -> tuple[float, Interval | None]:
+    """Return the mean over pairs of one value less the mean of its group, and Student's t interval of it.
+
+    It is for "searched less random, budget by budget": each searched network stands against random ones of its own
+    budget, and values of different budgets are never pooled. The spread is that within the groups, common to all, and
+    a searched network counts as spread like one random network: without an effect it is one draw more. The interval
+    is ``None`` where no group has two values, or all values of each group are equal.
+
+    Args:
+        pairs: a value, and the group that it is compared with.
+        level: of the interval.
+
+    Raises:
+        CriteriaError: when there is no pair, a group is empty, a value is NaN or infinite, or the level is not between
+            0 and 1.
+    """
+    _check_level(level)
+    if not pairs:
+        raise CriteriaError("there is no pair to compare: give a value and its group")
+    values = finite(np.array([value for value, _ in pairs]), "values")
+    groups = [finite(group, "group") for _, group in pairs]
+    difference = float(np.mean([value - group.mean() for value, group in zip(values, groups, strict=True)]))
+    freedom = sum(group.size - 1 for group in groups)
+    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
+    if freedom == 0 or squares == 0:
+        return difference, None
+    error = math.sqrt(squares / freedom * sum(1 + 1 / group.size for group in groups)) / len(groups)
+    return difference, _around(difference, float(stats.t.ppf((1 + level) / 2, freedom)) * error)
+
+
 def proportion_interval(successes: int, trials: int, *, level: float = 0.95) -> Interval:
     """Return Wilson's score interval of a share, such as the accuracy of one network on ``trials`` images.
 
@@ -228,6 +258,29 @@ def proportion_interval(successes: int, trials: int, *, level: float = 0.95) -> 
     return Interval(
         0.0 if successes == 0 else max(0.0, centre - half), 1.0 if successes == trials else min(1.0, centre + half)
     )
+
+
+def balanced_interval(recalls: Column, counts: Column, *, level: float = 0.95) -> Interval:
+    """Return an interval of balanced accuracy, the mean over the classes of the share that is right, over the images.
+
+    Normal, with two right and two wrong images added to each class, as Agresti and Coull do for one share, lest a
+    class without an error look certain. Classes without images do not count.
+
+    Args:
+        recalls: share of each class that is right.
+        counts: images of each class.
+        level: confidence, between 0 and 1.
+
+    Raises:
+        CriteriaError: when no class has images, or the level is not between 0 and 1.
+    """
+    _check_level(level)
+    seen = counts > 0
+    shares, images = finite(recalls[seen], "recalls"), counts[seen]
+    smoothed = (shares * images + 2) / (images + 4)
+    error = math.sqrt(float((smoothed * (1 - smoothed) / (images + 4)).sum())) / shares.size
+    mean, half = float(shares.mean()), float(stats.norm.ppf((1 + level) / 2)) * error
+    return Interval(max(0.0, mean - half), min(1.0, mean + half))
 
 
 def proportion_difference_interval(first: tuple[int, int], second: tuple[int, int], *, level: float = 0.95) -> Interval:

@@ -31,7 +31,9 @@ from trueshot.reporting.style import (
 )
 
 ROLES = {"winner": ("found by the search", WINNER, "o"), "random": ("random", RANDOM, "s")}
+ROLES["at-bound"] = ("random, just below the bound", RANDOM, "^")
 ROLES["off-the-shelf"] = ("off the shelf", SHELF, "D")
+ROLES["recommended"] = ("recommended", WINNER, "*")
 
 _MANY = 2000
 """Points beyond which a cloud is embedded as a picture."""
@@ -51,7 +53,7 @@ def front_figure(findings: Findings) -> Figure:
             axes.scatter(costs, scores, s=9, color=CLOUD, linewidth=0, rasterized=len(scores) > _MANY)
             front = pareto_front(cost=costs, score=scores)
             axes.step(costs[front], scores[front], where="post", color=FRONT, linewidth=1.4)
-        shown = [role for role in ("winner", "random") if findings.of_role(role)]
+        shown = [role for role in ("winner", "random", "at-bound") if findings.of_role(role)]
         for role in reversed(shown):
             known = [network for network in findings.of_role(role) if network.score is not None]
             _mark(axes, role, [findings.cost_of(n) for n in known], [n.score for n in known if n.score is not None])
@@ -85,14 +87,15 @@ def agreement_figure(findings: Findings) -> Figure:
     """Draw the score against test accuracy of the retrained networks of the space."""
     with look():
         figure, axes = new_figure()
-        for role in ("random", "winner"):
+        shown = [role for role in ("winner", "random", "at-bound") if findings.of_role(role)]
+        for role in reversed(shown):
             points = [(score, 100 * true) for network, score, true in findings.predicted if network.role == role]
             _mark(axes, role, [score for score, _ in points], [true for _, true in points])
         axes.set(xlabel="score in the search", ylabel="test top-1 (%)")
         axes.margins(0.12)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(5))
-        _legend(axes, [ROLES[role] for role in ("winner", "random") if findings.of_role(role)])
+        _legend(axes, [ROLES[role] for role in shown])
     return figure
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from trueshot.core.decision import Decision
 from trueshot.core.errors import ConfigError, CriteriaError, RunError
 from trueshot.core.records import Accuracy, NetworkRecord
 from trueshot.core.results import CostAxis, Front, Networks, Result, Section
@@ -71,9 +72,23 @@ class Findings:
         """Return what a network costs on :attr:`axis`, NaN where that cost cannot be told of it."""
         return network.costs.get(self.axis.name, float("nan"))
 
+    @cached_property
+    def decision(self) -> Decision | None:
+        """Which network to take, of what and why; ``None`` where none was trained, or an earlier release ran."""
+        content = self.head.get("decision")
+        return None if content is None else Decision.from_json(content)
+
     @property
     def best(self) -> NetworkRecord:
-        """The winner that the run itself would choose; its test images have no say in it."""
+        """The network that the run itself recommends; its test images have no say in it."""
+        return next(iter(self.of_role("recommended")), self.compared)
+
+    @property
+    def compared(self) -> NetworkRecord:
+        """The training of :attr:`best` that is compared with others; of an earlier release the best winner."""
+        recommended = next(iter(self.of_role("recommended")), None)
+        if recommended is not None:
+            return next(network for network in self.networks if network.name == recommended.of)
         winners = self.of_role("winner")
         if all(network.validation is not None for network in winners):
             return max(winners, key=lambda network: network.validation.top1 if network.validation else 0.0)
@@ -81,20 +96,23 @@ class Findings:
 
     @property
     def chosen_by(self) -> str:
-        """How :attr:`best` was chosen, for people."""
+        """How :attr:`compared` was chosen, for people."""
         validated = all(network.validation is not None for network in self.of_role("winner"))
         return "accuracy on validation images" if validated else "score in the search"
 
     @property
     def shelf(self) -> NetworkRecord | None:
-        """The off-the-shelf network of like cost to the best winner."""
+        """The off-the-shelf network of like cost to the one that is compared."""
         candidates = [network for network in self.of_role("off-the-shelf") if self.axis.name in network.costs]
-        return min(candidates, key=lambda network: abs(self.cost_of(network) - self.cost_of(self.best)), default=None)
+        return min(
+            candidates, key=lambda network: abs(self.cost_of(network) - self.cost_of(self.compared)), default=None
+        )
 
     @property
     def predicted(self) -> list[tuple[NetworkRecord, float, float]]:
-        """Networks of the space with the score predicted and the test accuracy reached."""
-        return [(n, n.score, n.test.top1) for n in self.networks if n.score is not None and n.test is not None]
+        """Networks of the space, trained alike, with the score predicted and the test accuracy reached."""
+        alike = [network for network in self.networks if network.role != "recommended"]
+        return [(n, n.score, n.test.top1) for n in alike if n.score is not None and n.test is not None]
 
     @property
     def tau(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,21 +95,34 @@ def _facts(findings: Findings, *, imbalanced: bool) -> list[dict[str, Any]]:
 def _against_random(findings: Findings) -> dict[str, Any]:
     comparison = findings.comparison
     label = "Winners over random networks of like cost"
+    notes = [_sentence(note) for note in comparison.get("notes", ())]
     if comparison.get("difference") is None:
-        return {"label": label, "value": "not compared", "lines": ["No random networks were trained."]}
-    winners, others = comparison["n"]
+        return {"label": label, "value": "not compared", "lines": notes or ["No random networks were trained."]}
+    lines = [_verdict(comparison)]
+    if second := comparison.get("at_bound"):
+        lines.append(f"Over random networks just below the bound {_points(second['difference'])}: {_verdict(second)}")
+    return {"label": label, "value": f"{_points(comparison['difference'])} points", "lines": [*lines, *notes]}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def _verdict(comparison: Mapping[str, Any]) -> str:
+    """Say what the interval of a comparison allows, and the least difference that it could have shown."""
+    budgets, random = comparison["n"]
+    n = f"n = {random} random networks at {budgets} budget{'s' if budgets > 1 else ''}"
     low, high = comparison["low"], comparison["high"]
     if low is None or high is None:
-        detail = f"n = {winners} and {others}: too few for an interval"
-    else:
-        level = f"{100 * comparison['level']:.0f} %"
-        verdict = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
-        detail = f"{level} interval {_points(low)} to {_points(high)}, n = {winners} and {others}: {verdict}"
-    return {"label": label, "value": f"{_points(comparison['difference'])} points", "lines": [detail]}
+        return f"{n}: too few for an interval"
+    verdict = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+    least = f"{100 * comparison['smallest']:.1f} points is the least that they can show"
+    interval = f"{100 * comparison['level']:.0f} % interval {_points(low)} to {_points(high)}"
+    return f"{interval}, {n}: {verdict}; {least}"
 
 
 def _against_shelf(findings: Findings) -> dict[str, Any]:
-    best, shelf = findings.best, findings.shelf
+    best, shelf = findings.compared, findings.shelf
     if shelf is None or shelf.test is None or best.test is None:
         return {"label": "Over an off-the-shelf network", "value": "not compared", "lines": ["None was trained."]}
     difference, interval = difference_of(best.test, shelf.test)
@@ -161,7 +175,7 @@ def _belief(findings: Findings) -> list[str]:
         else:
             text = (
                 "The interval of the difference to random networks of like cost contains zero: this run does not show "
-                "that the search was worth its time. More networks (seeds) would narrow it."
+                "that the search was worth its time. More random networks would narrow it."
             )
         paragraphs.append(text)
     return paragraphs
@@ -176,9 +190,10 @@ def _body(findings: Findings) -> dict[str, Any]:
         "belief": _belief(findings) if best is not None else [],
         "picked": ""
         if best is None
-        else f"All trained from scratch by the same recipe. {best.name} leads by"
+        else f"All trained from scratch by the same recipe. {findings.compared.name} was chosen by"
         f" {findings.chosen_by}; test accuracy had no say in it.",
         "table": _table(findings) if best is not None else _found(findings),
+        "decision": _decision(findings),
         "drawings": [_drawing(findings, network) for network in findings.of_role("winner")],
         "timings": [
             (_LABELS.get(name, name.capitalize()), format_duration(seconds))
@@ -249,6 +264,42 @@ def _table(findings: Findings) -> dict[str, Any]:
         ]
         rows.append({"name": network.name, "role": network.role, "cells": cells})
     return {"heads": heads, "texts": {"Network", "Role"}, "rows": rows}
+
+
+_KINDS = {
+    "recommended": "take this one",
+    "found": "found",
+    "random": "random",
+    "off-the-shelf": "off the shelf",
+    "pretrained": "pretrained",
+}
+
+
+def _decision(findings: Findings) -> dict[str, Any] | None:
+    """Return what the report opens with: one sentence and one table."""
+    decision = findings.decision
+    if decision is None:
+        return None
+    balanced = findings.head["dataset"]["imbalanced"]
+    heads = ["Network", "Test top-1", "95 % interval", *(["Balanced"] if balanced else [])]
+    heads += [*map(_title, findings.costs), "KB", "ms", "Remarks"]
+    rows = []
+    for row in decision.rows:
+        several = f"mean of {len(row.names)}, " if len(row.names) > 1 else ""
+        low, high = row.test.low, row.test.high
+        interval = "–" if low is None or high is None else f"{100 * max(low, 0):.1f} to {100 * min(high, 1):.1f}"
+        cells = [
+            _percent(row.test.value),
+            interval,
+            *([_percent(row.balanced)] if balanced else []),
+            *(cell(cost, row.costs.get(cost.name)) for cost in findings.costs),
+            "–" if row.size is None else f"{row.size / 1000:,.0f}",
+            "–" if row.milliseconds is None else f"{row.milliseconds:.3g}",
+            ", ".join(row.remarks),
+        ]
+        name = row.names[0] if len(row.names) == 1 else "random networks"
+        rows.append({"kind": _KINDS[row.kind], "name": name, "detail": f"{several}{_KINDS[row.kind]}", "cells": cells})
+    return {"sentence": decision.sentence, "heads": heads, "rows": rows}
 
 
 def _found(findings: Findings) -> dict[str, Any]:

@@ -87,13 +87,14 @@ class WeightSamplingConfig(Config):
 
 
 class RetrainingConfig(Config):
-    """Training of what was found, from scratch, on training and validation images together.
+    """Training of what was found, from scratch, on training images alone; what is chosen then trains on all.
 
     Attributes:
         recipe: for every network alike.
         augmentation: likewise.
         repeats: seeds for each architecture of the space.
-        random: how many random architectures of like cost stand beside each winner.
+        random: how many random architectures within 2 % of its cost stand beside each winner.
+        at_bound: how many random architectures within 5 % below its bound stand beside each winner, a group apart.
         off_the_shelf: whether a MobileNetV2 scaled to the cost of the most expensive winner stands beside them.
         distillation: an optional teacher.
     """
@@ -101,7 +102,8 @@ class RetrainingConfig(Config):
     recipe: Recipe
     augmentation: Augmentation = Augmentation()
     repeats: int = Field(default=1, ge=1)
-    random: int = Field(default=1, ge=0)
+    random: int = Field(default=2, ge=0)
+    at_bound: int = Field(default=0, ge=0)
     off_the_shelf: bool = True
     distillation: DistillationConfig | None = None
 

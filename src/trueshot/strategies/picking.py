@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, UInt8
 
 from trueshot.core.random import Streams
 from trueshot.core.records import Role
-from trueshot.sampling import Matched, Uniform
-from trueshot.search.extremes import cost_range, extremes
+from trueshot.sampling import Sampler, Uniform, describe_sampler
+from trueshot.search.extremes import cost_range
 from trueshot.search.selection import best_under
 from trueshot.spaces import Space
-from trueshot.spaces.costs import CostFunctions, additive, standard_costs
+from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.offtheshelf import MobileNetV2, reduction_for
 from trueshot.spaces.widths import scale_width
+from trueshot.strategies.baselines import BELOW, LEAST, NEAR, draw_costing
 from trueshot.strategies.config import BudgetConfig
-
-_POOL, _FEW, _TOLERANCE = 4000, 200, 0.05
-"""Architectures drawn to find some of like cost: by tables of costs, and where each cost may take its time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +27,7 @@ class Candidate:
 
     Attributes:
         name: unique in the run.
-        role: winner, random or off-the-shelf.
+        role: where it comes from.
         space: that its network is built in.
         row: architecture ``(decisions,)``.
         budget: bound on the cost under which it was picked, or that of the winner it stands beside.
@@ -94,25 +92,68 @@ def pick_winners(
     ]
 
 
+@dataclass(frozen=True)
+class Baselines:
+    """Random architectures beside the winners, and what there is to say of groups that are not there."""
+
+    candidates: list[Candidate]
+    notes: tuple[str, ...]
+
+
 def pick_random(
-    costs: CostFunctions, winners: list[Candidate], each: int, streams: Streams, cost: str
-) -> list[Candidate]:
-    """Return ``each`` random architectures for every winner whose ``cost`` is within 5 % of its (else the closest)."""
-    measure = costs[cost]
+    costs: CostFunctions,
+    winners: list[Candidate],
+    streams: Streams,
+    cost: str,
+    *,
+    each: int,
+    at_bound: int = 0,
+    sampler: Sampler | None = None,
+) -> Baselines:
+    """Return random architectures for every winner, by the rule of :mod:`trueshot.strategies.baselines`.
+
+    Args:
+        costs: of the space.
+        winners: one for each budget.
+        streams: source of all draws.
+        cost: name of the cost that is bounded.
+        each: architectures within 2 % of each winner's cost; a winner near which fewer than two are found gets none.
+        at_bound: architectures within 5 % below each budget; none where the winner is as expensive itself.
+        sampler: the distribution of the first proposals; uniform by default.
+    """
+    sampler = sampler or Uniform(costs.space)
     chosen: list[Candidate] = []
+    notes = []
     taken = {bytes(winner.row) for winner in winners}
     for winner in winners:
+        target = costs[cost](winner.row[None])[0].item()
+        near = (target * (1 - NEAR), target * (1 + NEAR))
         rng = streams.numpy("random-baseline", *winner.row.tolist())
-        target = measure(winner.row[None])[0]
-        pool = _pool(costs.space, rng, _FEW if additive(measure) is None else _POOL)
-        distance = np.abs(measure(pool) - target) / target
-        order = np.argsort(np.maximum(distance, _TOLERANCE), kind="stable")
-        fresh = (row for row in pool[order] if bytes(row) not in taken)
-        for row, _ in zip(fresh, range(each), strict=False):
-            taken.add(bytes(row))
-            name = f"random-{len(chosen) + 1}"
-            chosen.append(Candidate(name=name, role="random", space=costs.space, budget=winner.budget, row=row))
-    return chosen
+        drawn = draw_costing(costs, sampler, cost, near, max(each, LEAST) if each else 0, rng, taken)
+        if each and len(drawn.rows) < LEAST:
+            few = "none" if not len(drawn.rows) else "one"
+            notes.append(
+                f"{winner.name} has no random networks beside it: of {drawn.draws:,} architectures drawn"
+                f" {describe_sampler(sampler)}, {few} costs within {NEAR:.0%} of it"
+            )
+            drawn = replace(drawn, rows=drawn.rows[:0])
+        chosen += _named("random", winner, drawn.rows[:each], chosen)
+        taken |= {bytes(row) for row in drawn.rows[:each]}
+        if at_bound and winner.budget is not None and near[1] < winner.budget:
+            bound = (winner.budget * (1 - BELOW), winner.budget)
+            rng = streams.numpy("random-at-bound", *winner.row.tolist())
+            rows = draw_costing(costs, sampler, cost, bound, at_bound, rng, taken).rows
+            chosen += _named("at-bound", winner, rows, chosen)
+            taken |= {bytes(row) for row in rows}
+    return Baselines(chosen, tuple(notes))
+
+
+def _named(role: Role, winner: Candidate, rows: np.ndarray, before: list[Candidate]) -> list[Candidate]:
+    first = 1 + sum(candidate.role == role for candidate in before)
+    return [
+        Candidate(name=f"{role}-{number}", role=role, space=winner.space, budget=winner.budget, row=row)
+        for number, row in enumerate(rows, start=first)
+    ]
 
 
 def pick_off_the_shelf(space: Space, winners: list[Candidate]) -> list[Candidate]:
@@ -142,18 +183,3 @@ def repeated(candidates: list[Candidate], repeats: int) -> list[Candidate]:
         for candidate in candidates
         for repeat in range(repeats)
     ]
-
-
-def _pool(space: Space, rng: np.random.Generator, size: int) -> np.ndarray:
-    """Draw some ``size`` distinct architectures over the whole range of costs, in random order."""
-    drawn = [Uniform(space).sample(size, rng)]
-    if space.droppable.any() and space.cost_table is not None:
-        drawn += [Matched(space, p_drop).sample(size // 4, rng) for p_drop in np.linspace(0.0, 1.0, 9)]
-    # Mixtures with the most and least expensive options reach the ends of the range, where uniform draws never fall.
-    ends = extremes(standard_costs(space), "madds")
-    for end in (ends.cheapest, ends.most_expensive):
-        mask = rng.random((size // 2, len(end))) < rng.random((size // 2, 1))
-        drawn.append(np.where(mask, end, Uniform(space).sample(size // 2, rng)).astype(np.uint8))
-    pool = np.unique(np.concatenate(drawn), axis=0)
-    shuffled: np.ndarray = rng.permutation(pool[space.valid(pool)])
-    return shuffled

@@ -11,6 +11,7 @@ from jaxtyping import Float64, UInt8
 
 from trueshot.core.units import format_duration
 from trueshot.evaluation.protocol import Evaluator
+from trueshot.sampling import Sampler
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Found:
         told: how they were found, for people: pairs of a label and a text.
         more: sections that the strategy adds to the result (:mod:`trueshot.core.results`).
         values: further JSON values of the result.
+        sampler: the distribution of the first proposals, from which random networks are drawn that the found ones are
+            compared with; ``None`` for a uniform one.
     """
 
     archs: UInt8[np.ndarray, "n decisions"]
@@ -64,6 +67,7 @@ class Found:
     told: tuple[tuple[str, str], ...] = ()
     more: tuple[Any, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
+    sampler: Sampler | None = None
 
     @property
     def best_first(self) -> np.ndarray:

@@ -24,7 +24,7 @@ from trueshot.spaces.costs import additive
 from trueshot.spaces.description import describe
 from trueshot.strategies.checks import checked_found
 from trueshot.strategies.config import SearchConfig
-from trueshot.strategies.finish import Finish, compare
+from trueshot.strategies.finish import Finish, Finished
 from trueshot.strategies.picking import Candidate, pick_off_the_shelf
 from trueshot.strategies.protocol import Forecast, Found, Phase, Strategy
 from trueshot.strategies.search import Clock
@@ -137,16 +137,17 @@ class SearchRun:
             return Result.read(run.result)
         clock = Clock(run.path / "log" / "timings.json")
         found = checked_found(self.strategy.run(), self.config.strategy.kind, self.context)
-        records: list[NetworkRecord] = []
+        finished = None
         if self.finish is not None:
             start = time.monotonic()
-            records = self.finish.run(found, found.evaluator)
+            finished = self.finish.run(found)
             clock.add("retrain", start)
-        self._result(found, records, clock.read()).write(run.result)
+        self._result(found, finished, clock.read()).write(run.result)
         return Result.read(run.result)
 
-    def _result(self, found: Found, records: Sequence[NetworkRecord], timings: dict[str, float]) -> Result:
+    def _result(self, found: Found, finished: Finished | None, timings: dict[str, float]) -> Result:
         context, costs = self.context, self.context.costs
+        records = [] if finished is None else finished.records
         cost = costs[self.strategy.cost]
         axis = CostAxis(cost.name, cost.title, cost.unit)
         budgets = () if self.finish is None else self.finish.budgets
@@ -162,6 +163,7 @@ class SearchRun:
             "evaluator": found.scored_by,
             "digest": found.evaluator.digest,
             "evaluated": len(found.scores),
+            "decision": None if finished is None else finished.decision.to_json(),
             **found.values,
             "found": [self._told(found, position) for position in found.best_first[:_LISTED].tolist()],
             "timings": {**timings, "total": sum(timings.values())},
@@ -176,9 +178,8 @@ class SearchRun:
             budgets=budgets,
         )
         sections: list[Section] = [front]
-        if records:
-            title = "Trained from scratch"
-            comparison = compare(records)
+        if finished is not None:
+            title, comparison = "Trained from scratch", finished.comparison
             sections.insert(
                 0, Networks(name="networks", title=title, cost=axis, records=tuple(records), comparison=comparison)
             )
@@ -286,17 +287,17 @@ def _amount(config: SearchConfig, phase: str) -> float:
 def _forecast(finish: Finish) -> Forecast:
     """Time a step of networks of the cost of each budget, as often as such networks will be trained."""
     context, config = finish.context, finish.config
-    rng = Streams(0).numpy("pool")
     # Costs that are no sums may take their time.
     size = _FEW if additive(context.costs[finish.cost]) is None else _POOL
-    pool = np.concatenate([context.space.sample(size, 0), context.space.sample(size, rng)])
+    pool = np.concatenate([context.space.sample(size, 0), context.space.sample(size, Streams(0).numpy("pool"))])
     cost = context.costs[finish.cost](pool)
     high = cost_range(context.costs, finish.cost)[1]
     batches, seconds, winners = finish.batches(0), 0.0, []
     for budget in finish.budgets:
         row = pool[np.abs(cost - min(budget, high)).argmin()]
         winners.append(Candidate(name="probe", role="winner", space=context.space, budget=budget, row=row))
-        seconds += _step(finish, context.space.final(), row, batches) * (1 + config.random) * config.repeats
+        alike = (1 + config.random + config.at_bound) * config.repeats
+        seconds += _step(finish, context.space.final(), row, batches) * alike
     if config.off_the_shelf:
         seconds += sum(
             _step(finish, shelf.space, shelf.row, batches) for shelf in pick_off_the_shelf(context.space, winners)

@@ -212,6 +212,7 @@ class Search:
                 ("Oracle", f"{oracle.kind}: {told}"),
             ),
             values={"search_own_seconds": history.own_seconds},
+            sampler=self.sampler,
         )
 
     def _told(self, trained: TrainedSupernet) -> str:

@@ -1,0 +1,95 @@
+"""The decision: found, random and off-the-shelf networks at the user's cost, and which to take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trueshot.core.decision import Decision, Kind, Row
+from trueshot.core.records import NetworkRecord, Role
+from trueshot.core.results import Estimate
+from trueshot.criteria.bootstrap import mean_interval, proportion_interval
+from trueshot.strategies.choice import Choice, Rule
+
+_TOLD: dict[Role, str] = {
+    "winner": "found by the search",
+    "random": "drawn at random",
+    "at-bound": "drawn at random",
+    "off-the-shelf": "off the shelf",
+}
+
+
+def decide(records: Sequence[NetworkRecord], choice: Choice, rule: Rule) -> Decision:
+    """Return the decision on tested networks, the recommended one among them.
+
+    The found network is the most accurate winner on validation images; the random ones are those beside it, or where
+    it has none, beside another winner; of networks off the shelf the most accurate is shown.
+    """
+    named = {record.name: record for record in records}
+    recommended = next(record for record in records if record.role == "recommended")
+    found = _best(records, "winner", rule)
+    rows = [_row("recommended", [recommended], rule), *([] if found is None else [_row("found", [found], rule)])]
+    random = [record for record in records if record.role == "random"]
+    beside = [record for record in random if found is not None and record.budget == found.budget]
+    if random:
+        rows.append(_row("random", beside or [one for one in random if one.budget == random[0].budget], rule))
+    shelf = _best(records, "off-the-shelf", rule)
+    if shelf is not None:
+        rows.append(_row("off-the-shelf", [shelf], rule))
+    chosen = named[choice.name]
+    fresh = recommended.validation is None
+    trained = ", trained anew on training and validation images" if fresh else ""
+    sentence = (
+        f"Take {recommended.name}, the architecture of {chosen.name} ({_TOLD[chosen.role]}){trained}: {choice.because}."
+    )
+    return Decision(
+        network=recommended.name, of=chosen.name, because=choice.because, sentence=sentence, rows=tuple(rows)
+    )
+
+
+def _best(records: Sequence[NetworkRecord], role: Role, rule: Rule) -> NetworkRecord | None:
+    """Return the most accurate of a role on validation images, one within the bounds where there is one."""
+    known = [(record, record.validation) for record in records if record.role == role]
+    return max(
+        (record for record, validation in known if validation is not None),
+        key=lambda record: (rule.allows(record), rule.estimate(record.validation).value if record.validation else 0.0),
+        default=None,
+    )
+
+
+def _row(kind: Kind, records: Sequence[NetworkRecord], rule: Rule) -> Row:
+    """Return the line of one network, or of the mean of several."""
+    tested = [record.test for record in records if record.test is not None]
+    top1 = np.array([accuracy.top1 for accuracy in tested])
+    if len(tested) == 1:
+        n = tested[0].n
+        interval, over = proportion_interval(round(top1[0].item() * n), n), "test images"
+    else:
+        n, over = len({record.arch for record in records}), "architectures"
+        interval = mean_interval(_by_architecture(records))
+    costs = {name: float(np.mean([r.costs[name] for r in records])) for name in records[0].costs}
+    return Row(
+        kind=kind,
+        names=tuple(record.name for record in records),
+        test=Estimate(
+            value=float(top1.mean()),
+            low=None if interval is None else interval.low,
+            high=None if interval is None else interval.high,
+            std=float(top1.std(ddof=1)) if len(top1) > 1 else None,
+            n=n,
+            over=over,
+        ),
+        balanced=float(np.mean([accuracy.balanced for accuracy in tested])),
+        costs=costs,
+        remarks=() if all(map(rule.allows, records)) else ("above the bound",),
+    )
+
+
+def _by_architecture(records: Sequence[NetworkRecord]) -> np.ndarray:
+    """Return the mean top-1 of each architecture."""
+    found: dict[str, list[float]] = {}
+    for record in records:
+        if record.test is not None:
+            found.setdefault(record.arch, []).append(record.test.top1)
+    return np.array([np.mean(values) for values in found.values()])
