@@ -7,7 +7,7 @@ import types
 
 from trueshot.cli.main import run
 
-TINY_SPACE = "space.arguments={nodes: [1, 2], widths: [8, 12], kernels: [3, 5], head_width: 16, stem_stride: 1}"
+TINY_SPACE = "space.arguments={nodes: [1, 3], widths: [8, 12], kernels: [3], head_width: 16, stem_stride: 1}"
 TINY = [
     "supernet.recipe={epochs: 2, batch_size: 64, lr: 0.1, momentum: 0.0, final_lr: 0.001}",
     "weight_sampling.samples=2",
@@ -16,6 +16,7 @@ TINY = [
     "retraining.recipe={epochs: 2, batch_size: 128, lr: 0.1, warmup_epochs: 0}",
     "retraining.repeats=1",
     "retraining.random=1",
+    "retraining.convergence=false",
     "retraining.off_the_shelf=false",
     "budget.fractions=[1.0]",
     "threads=1",

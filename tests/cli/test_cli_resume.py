@@ -18,7 +18,7 @@ from trueshot.training.checkpoints import load_checkpoint
 pytestmark = pytest.mark.timeout(1800)
 
 SCHEDULE = [
-    "space.arguments={nodes: [1, 2], widths: [8, 12], kernels: [3, 5], head_width: 16}",
+    "space.arguments={nodes: [1, 3], widths: [8, 12], kernels: [3], head_width: 16}",
     "data.max_images=400",
     "supernet.recipe.epochs=3",
     "supernet.recipe.lr=0.1",

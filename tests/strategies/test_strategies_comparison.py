@@ -1,6 +1,7 @@
 """Found networks against random ones, budget by budget."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,19 @@ def test_trainings_of_one_architecture_count_once():
     assert told["pairs"][0]["winner"] == pytest.approx(0.92)
     assert told["pairs"][0]["random"] == pytest.approx([0.83, 0.9])
     assert (told["n"], told["trainings"]) == ([1, 2], [2, 3])
+
+
+def test_networks_that_have_not_converged_have_no_headline():
+    fine = [record("winner", 0.94), record("random", 0.90), record("random", 0.92), record("at-bound", 0.9)]
+    for converged in (None, True):
+        assert compare([replace(one, converged=converged) for one in fine]) == compare(fine)
+    told = compare([replace(one, converged=False) for one in fine])
+    assert (told["difference"], told["low"], told["at_bound"], len(told["pairs"])) == (None, None, None, 1)
+    assert told["notes"] == [
+        "the networks have not converged, half the steps are far worse: their difference may yet change"
+    ]
+    shelf = replace(record("off-the-shelf", 0.1), converged=False)
+    assert compare([*fine, shelf]) == compare(fine)
 
 
 def test_what_is_not_there_is_not_compared():

@@ -216,3 +216,37 @@ def test_rounds_of_one_run_keep_apart(tmp_path):
     assert [plan_of(run, number).phase for number in (1, 2, 3)] == ["supernet", "supernet-r2", "supernet-r3"]
     # A checkpoint of one round is no checkpoint of another.
     assert plan_of(run, 1).identity != plan_of(run, 2).identity
+
+
+@pytest.mark.parametrize("pauses", [(5,), (4, 5, 11), (12,), (1, 30)])
+def test_a_training_in_parts_is_one_training(tmp_path, pauses):
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    plan = make_plan(tmp_path / "whole")
+    task = make_task(plan)
+    wanted = train(task, BATCHES, plan)
+    done = []
+    for until in (*pauses, None):
+        plan = make_plan(tmp_path / "parts", save_every=1e9)
+        part = make_task(plan)
+        history = train(part, BATCHES, plan, until=until)
+        done.append(len(part.rates))
+    assert sum(done) == 12
+    assert done[0] == min(pauses[0], 12)
+    assert timeless(history) == timeless(wanted)
+    assert same(state(part.supernet), state(task.supernet))
+
+
+def test_a_length_may_change_between_two_parts(tmp_path):
+    plan = make_plan(tmp_path)
+    train(make_task(plan), BATCHES, plan, until=4)
+    plan = make_plan(tmp_path)
+    task = make_task(plan)
+    train(task, BATCHES, plan, until=9, revise=lambda pace: 20)
+    assert [change.steps for change in plan.changes] == [20]
+    plan = make_plan(tmp_path)
+    train(make_task(plan), BATCHES, plan, revise=lambda pace: 20)
+    # Nothing is done where enough is: a part that was trained before a kill is passed over.
+    again = make_task(make_plan(tmp_path))
+    assert len(train(again, BATCHES, make_plan(tmp_path), until=9)) == 5
+    assert again.rates == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -121,8 +122,14 @@ def export_winners(run: RunDirectory, format: str, test: Part) -> dict[str, floa
     return {folder.name: exporter(folder, example_images=images) for folder in folders}
 
 
-def export_decision(run: RunDirectory, test: Part) -> dict[str, float]:
+def export_decision(run: RunDirectory, test: Part, left: Callable[[], float] | None = None) -> dict[str, float]:
     """Export the networks of the decision to ONNX, and write size and time of each into the result.
+
+    Args:
+        run: finished.
+        test: images on which exported networks are compared with the trained ones.
+        left: returns the seconds until the deadline, where there is one: after the network to take, others are
+            exported only while there is time for it.
 
     Returns:
         The greatest difference of their logits on test images, by name; empty where nothing was decided.
@@ -140,13 +147,20 @@ def export_decision(run: RunDirectory, test: Part) -> dict[str, float]:
     decision = Decision.from_json(result.head["decision"])
     roles = {record.name: record.role for networks in result.of_kind(Networks) for record in networks.records}
     folders = {row.names[0]: run.network(row.names[0], roles[row.names[0]]) for row in decision.rows}
-    differences = {}
-    for name, folder in folders.items():
+    differences, taken = dict[str, float](), 0.0
+    for name, folder in tuple(folders.items()):
+        if left is not None and differences and left() < 1.1 * taken:
+            del folders[name]
+            continue
+        start = time.monotonic()
         preprocessing = Preprocessing.from_dict(load_network(folder).preprocessing)
         differences[name] = export_onnx(folder, example_images=_first_images(test, preprocessing))
+        taken = time.monotonic() - start
     times = onnx_milliseconds({name: folder / ONNX for name, folder in folders.items()})
     rows = [
         replace(row, size=(folders[row.names[0]] / ONNX).stat().st_size, milliseconds=times[row.names[0]])
+        if row.names[0] in folders
+        else row
         for row in decision.rows
     ]
     decided = replace(decision, rows=tuple(rows)).to_json()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,28 @@ from trueshot.core.errors import ConfigError
 from trueshot.core.executor import make_executor
 from trueshot.core.observe import Observer
 from trueshot.core.run import RunDirectory
-from trueshot.core.units import parse_duration
+from trueshot.core.units import format_duration, parse_duration
+from trueshot.search.extremes import cost_range
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.description import describe, rebuild
-from trueshot.strategies.config import SearchConfig
+from trueshot.strategies.config import BudgetConfig, SearchConfig
+from trueshot.strategies.deadline import Deadline
+from trueshot.strategies.forecast import FILLED, Fit, Rates, ends, fit, refuse, shortest, smaller_sizes
 from trueshot.strategies.presets import merge, read_preset
 from trueshot.strategies.run import SearchRun
 from trueshot.strategies.setup import Context, choose_device
+from trueshot.strategies.sizing import fitted
 from trueshot.training.data.dataset import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """The options of ``trueshot search`` that are no values of its configuration; ``None`` where nothing was said."""
+    """The options of ``trueshot search`` that are no values of its configuration; ``None`` where nothing was said.
+
+    Attributes:
+        began: value of ``time.monotonic`` at which the command began.
+    """
 
     said: Said
     out: Path | None
@@ -43,27 +52,77 @@ class Request:
     workers: int | None = None
     executor: str = "local"
     ray: str | None = None
+    began: float = field(default_factory=time.monotonic)
 
 
 def prepare(request: Request, observer: Observer) -> SearchRun:
     """Load the data, settle the configuration, open the run directory and print the forecast.
 
-    A value is taken from, in this order: ``--set``, the other options, the configuration file, the preset, and with
-    ``--supernet`` the run that trained it. Whatever is wrong is said before the run directory is made.
+    A value is taken from, in this order: ``--set``, the other options, the configuration file, the preset fitted to the
+    data, and with ``--supernet`` the run that trained it. Whatever is wrong is said before the run directory is made.
     """
+    began = request.began
     if request.out is not None and not request.resume:
         RunDirectory(request.out).stored({}, resume=False)
+    made = _made(request, observer)
+    kept = _schedule_of(made.search.context.run) if request.resume else {}
+    if (size := kept.get("image_size")) is not None:
+        made = _made(request, observer, size)
+    run = made.search.context.run
+    stored = run.stored(made.content, resume=request.resume)
+    made.search.check()
+    for note in [] if made.search.context.dataset is None else made.search.context.dataset.notes:
+        observer.say(f"note: {note}")
+    if stored is not None:
+        for line in made.search.announce():
+            observer.say(line)
+        search, schedule = _resumed(made.search, stored), stored.get("schedule")
+    else:
+        made, search, schedule = _scheduled(made, request, observer, began)
+        run = made.search.context.run
+    content = {**made.content, "search": search.config.flattened()}
+    # Runs without a time budget have no such key, nor have those of earlier releases.
+    content |= {} if schedule is None else {"schedule": schedule}
+    RunDirectory.open(run.path, content, resume=request.resume)
+    if schedule is None:
+        return search
+    deadline = Deadline(run, schedule["seconds"], schedule["ends"], cut=schedule["cut"], started=began)
+    return replace(search, context=search.context.replace(deadline=deadline))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A search before its schedule is settled, and what its directory keeps of what was asked."""
+
+    search: SearchRun
+    content: dict[str, Any]
+    sized_by_user: bool
+
+
+def _made(request: Request, observer: Observer, image_size: int | None = None) -> _Made:
+    """Load the data and settle everything but the schedule.
+
+    Args:
+        request: what was asked.
+        observer: of the run.
+        image_size: of the images where there is no time for larger ones.
+    """
     device = choose_device(request.device)
     earlier = None if request.supernet is None else RunDirectory.existing(request.supernet)
     inherited = {} if earlier is None else _inherited(earlier)
-    said = Said(values=merge({key: inherited[key] for key in ("source",) if key in inherited}, request.said.values))
+    values = merge({key: inherited[key] for key in ("source",) if key in inherited}, request.said.values)
+    sized = earlier is not None or "image_size" in dict(values.get("data") or {})
+    if image_size is not None:
+        values = merge(values, {"data": {"image_size": image_size}})
+    said = Said(values=values)
     dataset, data, preset = None, None, request.preset or inherited.get("preset")
     named = request.preset is not None
     if said.source is not None:
         dataset, data, preset = loaded(said, device.type, preset=preset, below=inherited)
-        for note in dataset.notes:
-            observer.say(f"note: {note}")
     chosen = read_preset(preset or FALLBACK)
+    if dataset is not None:
+        size = {"images": len(dataset.train), "classes": len(dataset.classes), "pixels": dataset.image_size}
+        chosen = fitted(chosen, **size)
     if named and inherited.get("proposer", {}).get("kind") in chosen.get("proposers", {}):
         del inherited["proposer"]
     below = merge(inherited, chosen) if named else merge(chosen, inherited)
@@ -73,7 +132,8 @@ def prepare(request: Request, observer: Observer) -> SearchRun:
     space = _space(said, below, dataset, earlier)
     let_workers_import(space)
     costs = make_costs(space, request.costs)
-    config = config.replace(budget=config.budget.counted(costs))
+    budget = config.budget.counted(costs)
+    config = config.replace(budget=budget if image_size is None else _within_reach(budget, costs))
     run = RunDirectory(request.out or _default_out(request, dataset, space))
     context = Context(
         space=space,
@@ -105,14 +165,16 @@ def prepare(request: Request, observer: Observer) -> SearchRun:
         "identity": context.identity(),
         "preprocessing": None if dataset is None else dataset.preprocessing.to_dict(),
     }
-    stored = run.stored(content, resume=request.resume)
-    search = SearchRun(config=config, context=context)
-    search.check()
-    for line in search.announce():
-        observer.say(line)
-    search = _scheduled(search, request) if stored is None else _resumed(search, stored)
-    RunDirectory.open(run.path, {**content, "search": search.config.flattened()}, resume=request.resume)
-    return search
+    return _Made(SearchRun(config=config, context=context), content, sized)
+
+
+def _within_reach(budget: BudgetConfig, costs: CostFunctions) -> BudgetConfig:
+    """Return bounds that the architectures for smaller images can still reach: all of them may be cheap enough."""
+    return budget.replace(most={name: min(most, cost_range(costs, name)[1]) for name, most in budget.most.items()})
+
+
+def _schedule_of(run: RunDirectory) -> dict[str, Any]:
+    return (run.config.get("schedule") or {}) if run.config_path.is_file() else {}
 
 
 def make_costs(space: Space, own: tuple[str, ...]) -> CostFunctions:
@@ -167,12 +229,59 @@ def _resumed(search: SearchRun, stored: dict[str, Any]) -> SearchRun:
     return SearchRun(config=SearchConfig.flat(values, find), context=search.context)
 
 
-def _scheduled(search: SearchRun, request: Request) -> SearchRun:
-    """Return the run with the schedule that fits the time budget, and print the forecast."""
-    say = search.context.observer.say
-    if request.time_budget is not None:
-        search = search.scaled(parse_duration(request.time_budget, "--time-budget"))
-        search = replace(search, context=search.context.replace(retraining=search.config.retraining))
-        say("the schedule is scaled to the time budget")
-    say(str(search.forecast()))
-    return search
+def _scheduled(
+    made: _Made, request: Request, observer: Observer, began: float
+) -> tuple[_Made, SearchRun, dict[str, Any] | None]:
+    """Return the run with the schedule that fits the time budget, and what is kept of it; print the forecast."""
+    for line in made.search.announce():
+        observer.say(line)
+    if request.time_budget is None:
+        observer.say(str(made.search.forecast()))
+        return made, made.search, None
+    seconds = parse_duration(request.time_budget, "--time-budget")
+    made, size, found = _fit(made, request, observer, seconds, began)
+    config = found.config
+    search = SearchRun(config=config, context=made.search.context.replace(retraining=config.retraining))
+    cut = [] if size is None else [f"images of more than {size} pixels"]
+    for what in cut:
+        observer.say(f"the time is too short for {what}: left out")
+    for what in found.cut:
+        observer.say(f"the time may be too short for {what}")
+    observer.say(f"the schedule is {found.factor:.2g} times that of the preset, for {format_duration(seconds)} in all")
+    observer.say(str(found.forecast))
+    used = time.monotonic() - began
+    return made, search, {"seconds": seconds, "ends": ends(found, seconds, used), "cut": cut, "image_size": size}
+
+
+def _fit(
+    made: _Made, request: Request, observer: Observer, seconds: float, began: float
+) -> tuple[_Made, int | None, Fit]:
+    """Return the search, the image size where it was reduced, and the schedule that fits the time budget.
+
+    Images are reduced where networks would else not get the steps that the preset gives them, unless the user chose
+    their size.
+
+    Raises:
+        ConfigError: when nothing can converge in the time, with what would do.
+    """
+    dataset = made.search.context.dataset
+    first = None if dataset is None else dataset.image_size
+    sizes: list[int] = [] if first is None or made.sized_by_user else smaller_sizes(first)
+    tried: list[tuple[_Made, int | None, Fit]] = []
+    needed: dict[int | None, float] = {}
+    size, wanted = first, list(sizes)
+    while True:
+        rates = Rates.of(made.search)
+        found = fit(rates, FILLED * seconds - (time.monotonic() - began))
+        needed[size] = shortest(rates) + (time.monotonic() - began)
+        if found is not None:
+            tried.append((made, None if size == first else size, found))
+        if (found is not None and found.factor >= 1) or not wanted:
+            break
+        size = wanted.pop(0)
+        observer.say(f"{format_duration(seconds)} are short for images of this size: {size} pixels are tried")
+        made = _made(request, observer, size)
+        made.search.check()
+    if not tried:
+        raise refuse(seconds, {side: total / FILLED for side, total in needed.items()})
+    return max(tried, key=lambda one: (one[2].factor >= 1, one[2].factor))

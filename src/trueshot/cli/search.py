@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,6 +74,7 @@ def search(
     said: Any = None,
 ) -> None:
     """Search an architecture for your images under a cost budget, and train what was found."""
+    began = time.monotonic()
     from trueshot.cli.early import check_costs, check_values
     from trueshot.cli.values import Said, check_early
     from trueshot.core.units import parse_duration
@@ -94,6 +96,7 @@ def search(
 
     request = Request(
         said=asked,
+        began=began,
         out=out,
         resume=resume,
         supernet=supernet,
@@ -171,8 +174,9 @@ def _run(prepared: SearchRun, observer: Observer, progress: Observer) -> Result:
 
     context = prepared.context.replace(observer=observer)
     result = dataclasses.replace(prepared, context=context).run()
+    left = None if context.deadline is None else context.deadline.left
     if result.of_kind(Networks):
-        for name, difference in export_decision(context.run, context.images.test).items():
+        for name, difference in export_decision(context.run, context.images.test, left).items():
             progress.say(f"{name}: model.onnx checked against PyTorch, greatest difference {difference:.1e}")
     progress.say(f"report: {write_report(context.run)}")
     return Result.read(context.run.result)

@@ -51,6 +51,8 @@ class NetworkRecord:
         test: on the test images, read once at the end.
         seconds: training time.
         of: name of the network that was chosen and trained anew, ``None`` for all but the recommended one.
+        converged: whether half as long a training of a network of its kind was less than a point worse on validation
+            images, ``None`` where that was not tried.
     """
 
     name: str
@@ -64,6 +66,7 @@ class NetworkRecord:
     test: Accuracy | None
     seconds: float
     of: str | None = None
+    converged: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -26,7 +26,7 @@ from trueshot.training.checkpoints import forget_checkpoint
 from trueshot.training.classification import Loss
 from trueshot.training.config import Recipe
 from trueshot.training.data.batches import Batches
-from trueshot.training.plan import Plan
+from trueshot.training.plan import Plan, Revise
 from trueshot.training.standalone import build, train_network
 from trueshot.training.task import Row
 
@@ -52,8 +52,8 @@ class Trained:
 
     @property
     def seconds(self) -> float:
-        """Time of the training, over all resumes."""
-        return float(self.epochs[-1]["seconds"])
+        """Time of the training to the end of its last epoch, over all resumes."""
+        return float(self.epochs[-1]["seconds"]) if self.epochs else 0.0
 
 
 def train_and_measure(
@@ -67,6 +67,8 @@ def train_and_measure(
     measured: Mapping[str, Iterable[Batch]],
     loss: Loss | None = None,
     observer: Observer = SILENT,
+    revise: Revise | None = None,
+    until: int | None = None,
 ) -> Trained:
     """Train a network by itself, going on from the plan's checkpoint, and measure it.
 
@@ -80,11 +82,15 @@ def train_and_measure(
         measured: images to measure on, by name.
         loss: by default cross-entropy with the recipe's label smoothing.
         observer: told of the progress.
+        revise: may change the number of steps, see :func:`~trueshot.training.loop.train`.
+        until: complete steps after which to pause, for a later call to go on.
 
     Raises:
         TrainingError: when loss or logits are not finite.
     """
-    trained, epochs = train_network(network, batches, recipe, streams, plan=plan, loss=loss, observer=observer)
+    trained, epochs = train_network(
+        network, batches, recipe, streams, plan=plan, loss=loss, observer=observer, revise=revise, until=until
+    )
     accuracies = {name: measure(trained, images, classes) for name, images in measured.items()}
     return Trained(network=trained, epochs=epochs, steps=plan.steps, accuracies=accuracies)
 

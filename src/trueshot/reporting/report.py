@@ -125,6 +125,10 @@ def _against_shelf(findings: Findings) -> dict[str, Any]:
     best, shelf = findings.compared, findings.shelf
     if shelf is None or shelf.test is None or best.test is None:
         return {"label": "Over an off-the-shelf network", "value": "not compared", "lines": ["None was trained."]}
+    if shelf.converged is False or best.converged is False:
+        late = shelf if shelf.converged is False else best
+        line = f"{late.name} has not converged: half the steps are far worse."
+        return {"label": "Over an off-the-shelf network", "value": "not compared", "lines": [line]}
     difference, interval = difference_of(best.test, shelf.test)
     return {
         "label": f"{best.name} over {shelf.name} of like cost",
@@ -194,7 +198,7 @@ def _body(findings: Findings) -> dict[str, Any]:
         f" {findings.chosen_by}; test accuracy had no say in it.",
         "table": _table(findings) if best is not None else _found(findings),
         "decision": _decision(findings),
-        "drawings": [_drawing(findings, network) for network in findings.of_role("winner")],
+        "drawings": [_drawing(findings, network) for network in _drawn_networks(findings)],
         "timings": [
             (_LABELS.get(name, name.capitalize()), format_duration(seconds))
             for name, seconds in head["timings"].items()
@@ -322,6 +326,13 @@ def _found(findings: Findings) -> dict[str, Any]:
 
 def _title(cost: CostAxis) -> str:
     return cost.title if cost.title[:1].isupper() else cost.title.capitalize()
+
+
+def _drawn_networks(findings: Findings) -> list[NetworkRecord]:
+    """Return the winners, and the recommended network where it is none of them."""
+    winners = findings.of_role("winner")
+    others = [network for network in findings.of_role("recommended") if findings.compared.role != "winner"]
+    return others + winners
 
 
 def _drawing(findings: Findings, network: NetworkRecord) -> dict[str, Any]:

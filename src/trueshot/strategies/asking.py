@@ -89,6 +89,11 @@ class Log:
         elif self._written.pop(0) != _VERSION:
             raise RunError(f"{path} is no log of asks of this trueshot: use the release that wrote it")
 
+    @property
+    def replaying(self) -> bool:
+        """Whether what was written before is not replayed whole yet."""
+        return self._next < len(self._written)
+
     def replayed(self, entry: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the next entry of what was written before, ``None`` when all is replayed.
 
@@ -238,6 +243,11 @@ class Asking:
     @property
     def _name(self) -> str:
         return type(self.proposer).__name__
+
+    @property
+    def replaying(self) -> bool:
+        """Whether a killed process asked and told more than was repeated so far."""
+        return self._log.replaying
 
     @property
     def history(self) -> History:

@@ -10,6 +10,7 @@ import numpy as np
 from trueshot.core.records import NetworkRecord, Role
 from trueshot.criteria.bootstrap import paired_difference
 
+_SPACE: tuple[Role, ...] = ("winner", "random", "at-bound")
 LEVEL = 0.95
 """Confidence level of the intervals in the result."""
 
@@ -19,18 +20,25 @@ def compare(records: Sequence[NetworkRecord], notes: Sequence[str] = ()) -> dict
 
     ``None`` where there are no such networks, and nothing to say of it.
 
-    The headline is the difference to networks within 2 % of the winner's cost; ``at_bound`` compares with the second
-    group, within 5 % below the bound. Both have the keys of :func:`_difference`.
+    Networks that have not converged have no headline. Else it is the difference to networks within 2 % of the winner's
+    cost; ``at_bound`` compares with the second group, within 5 % below the bound. Both have the keys of
+    :func:`_difference`.
 
     Args:
         records: all networks, tested.
         notes: why a comparison is not there, a sentence each.
     """
     found = _means(records, "winner")
+    unfinished = [record.name for record in records if record.role in _SPACE and record.converged is False]
     first, second = (_difference(found, _means(records, role)) for role in ("random", "at-bound"))
     if not first["pairs"] and not second["pairs"] and not notes:
         return None
-    return {**first, "at_bound": second if second["pairs"] else None, "notes": list(notes)}
+    notes = list(notes)
+    if unfinished and first["pairs"]:
+        # The pairs stay, for whoever wants to look.
+        first |= dict.fromkeys(("difference", "low", "high", "smallest"))
+        notes.append("the networks have not converged, half the steps are far worse: their difference may yet change")
+    return {**first, "at_bound": second if second["pairs"] and not unfinished else None, "notes": notes}
 
 
 Means = Mapping[float | None, Mapping[str, list[float]]]

@@ -95,6 +95,8 @@ class RetrainingConfig(Config):
         repeats: seeds for each architecture of the space.
         random: how many random architectures within 2 % of its cost stand beside each winner.
         at_bound: how many random architectures within 5 % below its bound stand beside each winner, a group apart.
+        convergence: whether one network of each kind is also trained for half as long, to tell whether all converge.
+        least_steps: optimizer steps below which networks cannot converge; a time budget that allows no more is refused.
         off_the_shelf: whether a MobileNetV2 scaled to the cost of the most expensive winner stands beside them.
         distillation: an optional teacher.
     """
@@ -104,6 +106,8 @@ class RetrainingConfig(Config):
     repeats: int = Field(default=1, ge=1)
     random: int = Field(default=2, ge=0)
     at_bound: int = Field(default=0, ge=0)
+    convergence: bool = False
+    least_steps: int = Field(default=1, ge=1)
     off_the_shelf: bool = True
     distillation: DistillationConfig | None = None
 

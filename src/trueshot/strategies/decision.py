@@ -62,12 +62,11 @@ def _row(kind: Kind, records: Sequence[NetworkRecord], rule: Rule) -> Row:
     """Return the line of one network, or of the mean of several."""
     tested = [record.test for record in records if record.test is not None]
     top1 = np.array([accuracy.top1 for accuracy in tested])
+    n, over = len({record.arch for record in records}), "architectures"
+    interval = mean_interval(_by_architecture(records))
     if len(tested) == 1:
-        n = tested[0].n
-        interval, over = proportion_interval(round(top1[0].item() * n), n), "test images"
-    else:
-        n, over = len({record.arch for record in records}), "architectures"
-        interval = mean_interval(_by_architecture(records))
+        n, over = tested[0].n, "test images"
+        interval = proportion_interval(round(tested[0].top1 * n), n)
     costs = {name: float(np.mean([r.costs[name] for r in records])) for name in records[0].costs}
     return Row(
         kind=kind,
@@ -82,7 +81,14 @@ def _row(kind: Kind, records: Sequence[NetworkRecord], rule: Rule) -> Row:
         ),
         balanced=float(np.mean([accuracy.balanced for accuracy in tested])),
         costs=costs,
-        remarks=() if all(map(rule.allows, records)) else ("above the bound",),
+        remarks=tuple(
+            remark
+            for remark, holds in (
+                ("above the bound", not all(map(rule.allows, records))),
+                ("not converged", any(record.converged is False for record in records)),
+            )
+            if holds
+        ),
     )
 
 

@@ -6,19 +6,16 @@ import dataclasses
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from trueshot.core.errors import TrainingError
-from trueshot.core.files import read_json, write_bytes, write_json
+from trueshot.core.files import read_json, write_json
 from trueshot.core.records import Accuracy, NetworkRecord
 from trueshot.core.run import read_log
 from trueshot.evaluation.accuracy import measure
-from trueshot.evaluation.trained import train_and_measure
 from trueshot.spaces.costs import CostFunctions
-from trueshot.spaces.storage import ARCHITECTURE, WEIGHTS, load_network, save_network
+from trueshot.spaces.storage import load_network
 from trueshot.strategies.choice import Rule, choose
 from trueshot.strategies.comparison import compare
 from trueshot.strategies.config import BudgetConfig, RetrainingConfig
@@ -33,16 +30,13 @@ from trueshot.strategies.picking import (
 )
 from trueshot.strategies.protocol import Found
 from trueshot.strategies.setup import Context
-from trueshot.strategies.supernet import load_teacher, measured_batches
-from trueshot.training.classification import Loss
-from trueshot.training.data.batches import Batches, train_batches
+from trueshot.strategies.supernet import measured_batches
+from trueshot.strategies.trainings import RECOMMENDED, Trainings
 from trueshot.training.data.dataset import Part
 from trueshot.training.formats import placed
-from trueshot.training.plan import Plan
-from trueshot.training.standalone import build
 
-RECOMMENDED: Final = "recommended"
-"""Name and role of the network that was chosen and trained anew."""
+CONVERGED = 0.01
+"""Networks have converged where half the steps are worse by less, in validation accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +47,13 @@ class Finished:
         records: every network, tested.
         comparison: of the found with random ones, see :func:`~trueshot.strategies.comparison.compare`.
         decision: which network to take, and what it was chosen from.
+        told: on how long networks were trained, for people: pairs of a label and a text.
     """
 
     records: list[NetworkRecord]
     comparison: dict[str, Any] | None
     decision: Decision
+    told: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,22 +84,37 @@ class Finish:
         A found architecture whose training breaks is replaced by the next best.
         """
         lost: set[bytes] = set()
+        trainings = self.trainings
         while True:
             candidates, notes = self.pick(found, lost)
-            fallen = self._train_all(candidates)
-            if fallen is None:
+            outcome = trainings.run(candidates + self.checks(candidates))
+            if outcome.fallen is None:
                 break
-            lost.add(bytes(fallen.row))
-        validated = self._validate(candidates)
+            lost.add(bytes(outcome.fallen.row))
+        validated = self._validate(outcome.trained)
         choice = choose(validated, self.rule)
-        chosen = next(candidate for candidate in candidates if candidate.name == choice.name)
-        anew = self._refit(chosen)
-        records = self._test(candidates, validated, chosen, anew=anew)
+        chosen = next(candidate for candidate in outcome.trained if candidate.name == choice.name)
+        anew = trainings.anew(chosen)
+        compared = [candidate for candidate in outcome.trained if candidate.role != "check"]
+        records = self._test(compared, validated, chosen, anew=anew)
         return Finished(
             records=records,
             comparison=compare(records, notes),
             decision=decide(records, choice, self.rule),
+            told=trainings.told(records, outcome.given_up),
         )
+
+    @property
+    def trainings(self) -> Trainings:
+        """What trains the candidates."""
+        return Trainings(context=self.context, config=self.config)
+
+    def checks(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the trainings of half the length that tell whether networks of each kind have converged."""
+        kinds = {candidate.kind: candidate for candidate in reversed(candidates)} if self.config.convergence else {}
+        return [
+            replace(candidate, name=f"{candidate.name}-half", role="check", share=0.5) for candidate in kinds.values()
+        ]
 
     @property
     def rule(self) -> Rule:
@@ -136,101 +147,6 @@ class Finish:
         shelf = pick_off_the_shelf(self.context.space, winners) if config.off_the_shelf else []
         return repeated(winners + random, config.repeats) + shelf, drawn.notes
 
-    def batches(self, repeat: int, part: Part | None = None) -> Batches:
-        """Return the training batches: the same images in the same order for every candidate of one repeat.
-
-        Args:
-            repeat: number of the training.
-            part: what to train on; the training images by default.
-        """
-        return train_batches(
-            self.context.images.train if part is None else part,
-            self.context.images,
-            batch_size=self.config.recipe.batch_size,
-            augmentation=self.config.augmentation,
-            streams=self.context.streams.child("retraining-batches", repeat),
-            device=self.context.device,
-        )
-
-    def _train_all(self, candidates: Sequence[Candidate]) -> Candidate | None:
-        """Train all; return the winner whose training broke, ``None`` when all are trained."""
-        for candidate in candidates:
-            try:
-                self.train(candidate)
-            except TrainingError as error:
-                if candidate.role != "winner":
-                    raise
-                self.context.observer.say(f"{candidate.name} ({candidate.arch}) falls out, the next is taken: {error}")
-                return candidate
-        return None
-
-    def train(self, candidate: Candidate) -> None:
-        """Train one candidate and save its network; nothing is done where that was done before."""
-        context, config = self.context, self.config
-        folder = context.run.network(candidate.name, candidate.role)
-        checkpoint = context.run.checkpoint(f"network-{candidate.name}")
-        # A search that was run again may have picked another architecture under the same name.
-        if (folder / WEIGHTS).exists() and (folder / ARCHITECTURE).exists() and _holds(folder, candidate.arch):
-            checkpoint.unlink(missing_ok=True)
-            return
-        streams = context.streams.child(f"network/{candidate.stream}", candidate.repeat)
-        space = candidate.space.final()
-        network = build(lambda: space.network(candidate.row), streams, context.device)
-        refit = candidate.role == "recommended"
-        batches = self.batches(candidate.repeat, context.all_training_images if refit else None)
-        plan = Plan.in_run(
-            context.run,
-            f"network-{candidate.name}",
-            config.recipe.epochs * batches.steps_per_epoch,
-            identity=context.identity("refit" if refit else "network", config.plain(), candidate.stream, context.seed),
-            save_every=context.save_every,
-            phase=candidate.name,
-        )
-        teacher = load_teacher(context, config.distillation)
-        trained = train_and_measure(
-            network,
-            batches,
-            config.recipe,
-            streams,
-            plan=plan,
-            classes=len(context.images.classes),
-            measured={},
-            loss=Loss(label_smoothing=config.recipe.label_smoothing, distillation=teacher),
-            observer=context.observer,
-        )
-        save_network(
-            folder,
-            trained.network,
-            space=space,
-            arch=candidate.arch,
-            name=candidate.name,
-            classes=context.images.classes,
-            preprocessing=context.images.preprocessing.to_dict(),
-            extra=_extra(candidate),
-        )
-        # The saved network replaces it; without it the directory stays small.
-        checkpoint.unlink(missing_ok=True)
-
-    def _refit(self, chosen: Candidate) -> bool:
-        """Train the chosen architecture on training and validation images; keep it as it is where that breaks.
-
-        Returns:
-            Whether it was trained anew.
-        """
-        context, candidate = self.context, replace(chosen, name=RECOMMENDED, role=RECOMMENDED)
-        try:
-            self.train(candidate)
-        except TrainingError as error:
-            context.observer.say(f"{RECOMMENDED} is {chosen.name} as it was compared, for on more images: {error}")
-            source = context.run.network(chosen.name, chosen.role)
-            content = {**read_json(source / ARCHITECTURE), "name": RECOMMENDED, "extra": _extra(candidate)}
-            content.pop("version")
-            folder = context.run.network(RECOMMENDED, RECOMMENDED)
-            write_bytes(folder / WEIGHTS, (source / WEIGHTS).read_bytes())
-            write_json(folder / ARCHITECTURE, content)
-            return False
-        return True
-
     def _validate(self, candidates: Sequence[Candidate]) -> list[NetworkRecord]:
         """Measure all trained networks on the validation images, which none of them was trained on."""
         path = self.context.run.path / "log" / "validation.json"
@@ -238,8 +154,18 @@ class Finish:
             found = self._measure("validation", candidates, self.context.images.validation)
             accuracies = {name: dataclasses.asdict(accuracy) for name, accuracy in found.items()}
             write_json(path, {"networks": accuracies})
-        stored = read_json(path)["networks"]
-        return [self._record(one, validation=Accuracy.from_json(stored[one.name])) for one in candidates]
+        stored = {name: Accuracy.from_json(one) for name, one in read_json(path)["networks"].items()}
+        gained = {
+            check.kind: stored[check.name.removesuffix("-half")].top1 - stored[check.name].top1
+            for check in candidates
+            if check.role == "check"
+        }
+        converged = {kind: bool(gain < CONVERGED) for kind, gain in gained.items()}
+        return [
+            self._record(one, validation=stored[one.name], converged=converged.get(one.kind))
+            for one in candidates
+            if one.role != "check"
+        ]
 
     def _test(
         self, candidates: Sequence[Candidate], validated: Sequence[NetworkRecord], chosen: Candidate, *, anew: bool
@@ -278,7 +204,9 @@ class Finish:
         validation: Accuracy | None = None,
         test: Accuracy | None = None,
         of: str | None = None,
+        converged: bool | None = None,
     ) -> NetworkRecord:
+        assert candidate.role != "check"
         history = read_log(self.context.run.log(f"network-{candidate.name}"))
         return NetworkRecord(
             name=candidate.name,
@@ -292,17 +220,8 @@ class Finish:
             test=test,
             seconds=history[-1]["seconds"] if history else 0.0,
             of=of,
+            converged=converged,
         )
-
-
-def _extra(candidate: Candidate) -> dict[str, Any]:
-    """Return what a network's file says of its place in the run; repeats of a training are told by their number."""
-    repeat = 0 if candidate.role == RECOMMENDED else candidate.repeat
-    return {"budget": candidate.budget, "score": candidate.score, "repeat": repeat}
-
-
-def _holds(folder: Path, arch: str) -> bool:
-    return (read_json(folder / ARCHITECTURE).get("arch") or "") == arch
 
 
 def _costs(costs: CostFunctions, candidate: Candidate) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -27,21 +28,28 @@ class Candidate:
 
     Attributes:
         name: unique in the run.
-        role: where it comes from.
+        role: where it comes from; a ``check`` is no network to choose, it tells whether others have converged.
         space: that its network is built in.
         row: architecture ``(decisions,)``.
         budget: bound on the cost under which it was picked, or that of the winner it stands beside.
         score: what the evaluator said, ``None`` where it was not asked.
         repeat: number of the training, from 0; each has its own seed.
+        share: of the steps of the others; half of them tells whether those have converged.
     """
 
     name: str
-    role: Role
+    role: Role | Literal["check"]
     space: Space
     row: UInt8[np.ndarray, " decisions"]
     budget: float | None
     score: float | None = None
     repeat: int = 0
+    share: float = 1.0
+
+    @property
+    def kind(self) -> str:
+        """What has to converge by itself: networks of the ``space``, or networks off the ``shelf``."""
+        return "shelf" if not self.row.size else "space"
 
     @property
     def arch(self) -> str:

@@ -4,39 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from trueshot.core.errors import BudgetError, ConfigError
-from trueshot.core.random import Streams
+from trueshot.core.errors import BudgetError
 from trueshot.core.records import NetworkRecord
 from trueshot.core.results import CostAxis, Front, Line, Networks, Result, Section, Series, Text
 from trueshot.core.run import RunDirectory, read_log
 from trueshot.core.units import format_duration
-from trueshot.evaluation.timing import step_seconds, waiting_for
 from trueshot.search.extremes import cost_range
 from trueshot.spaces import Space
-from trueshot.spaces.costs import additive
 from trueshot.spaces.description import describe
 from trueshot.strategies.checks import checked_found
 from trueshot.strategies.config import SearchConfig
 from trueshot.strategies.finish import Finish, Finished
-from trueshot.strategies.picking import Candidate, pick_off_the_shelf
-from trueshot.strategies.protocol import Forecast, Found, Phase, Strategy
+from trueshot.strategies.forecast import Rates
+from trueshot.strategies.protocol import Forecast, Found, Strategy
 from trueshot.strategies.search import Clock
 from trueshot.strategies.setup import Context, environment
 from trueshot.strategies.supernet import borrowed_snapshots, load_teacher
-from trueshot.training.classification import Loss
 from trueshot.training.data.dataset import Dataset
-from trueshot.training.optimizers import make_optimizer
-from trueshot.training.standalone import NetworkTask, build
-from trueshot.training.task import TRAIN
-
-_STEPS, _POOL, _FEW = 4, 2000, 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,32 +69,12 @@ class SearchRun:
 
     def forecast(self) -> Forecast:
         """Return what the phases are expected to take."""
-        found = self.strategy.forecast()
-        return found if self.finish is None else found + _forecast(self.finish)
+        return Rates.of(self).forecast(self.config)
 
-    def scaled(self, seconds: float) -> SearchRun:
-        """Return the run with its schedule scaled, by one factor, to a time budget less a tenth.
-
-        Epochs of the supernet and of the retraining, snapshots and proposals grow or shrink together, at most fourfold
-        up; what is trained from scratch stays.
-
-        Raises:
-            ConfigError: when even the shortest schedule does not fit, or the strategy cannot be scaled.
-        """
-        if not hasattr(self.config.strategy.config, "scaled"):
-            raise ConfigError(f"strategy {self.config.strategy.kind} has no schedule to scale: leave --time-budget out")
-        rates = _Rates.of(self)
-        low, high = 1e-3, 4.0
-        shortest = rates.total(low)
-        if shortest > seconds:
-            raise ConfigError(
-                f"the shortest schedule takes {format_duration(shortest)}, more than the time budget"
-                f" {format_duration(seconds)}: allow more time, or choose smaller images or a smaller space"
-            )
-        for _ in range(40):
-            middle = float(np.sqrt(low * high))
-            low, high = (middle, high) if rates.total(middle) <= 0.9 * seconds else (low, middle)
-        return SearchRun(config=scaled_config(self.config, low), context=self.context)
+    @property
+    def budgets(self) -> tuple[float, ...]:
+        """The budgets under each of which a winner is picked; none where nothing is trained."""
+        return () if self.finish is None else self.finish.budgets
 
     def announce(self) -> list[str]:
         """Return lines that say what is about to happen."""
@@ -183,10 +152,23 @@ class SearchRun:
             sections.insert(
                 0, Networks(name="networks", title=title, cost=axis, records=tuple(records), comparison=comparison)
             )
+        schedule = self._schedule(finished)
+        if schedule:
+            sections.append(Text(name="schedule", title="How long it trained", rows=schedule))
         if found.told:
             sections.append(Text(name="how", title="How it searched", rows=found.told))
         sections += [*found.more, *_logs(context.run, records)]
         return Result(command="search", head=head, sections=tuple(sections))
+
+    def _schedule(self, finished: Finished | None) -> tuple[tuple[str, str], ...]:
+        """Return what there is to say on the time, asked and used, and on the length of the trainings."""
+        rows = () if finished is None else finished.told
+        deadline = self.context.deadline
+        if deadline is None:
+            return rows
+        asked = ("Time asked for", format_duration(deadline.seconds))
+        used = ("Time used before the export", format_duration(deadline.used))
+        return (asked, used, *((("Left out for it", ", ".join(deadline.cut)),) if deadline.cut else ()), *rows)
 
     def _told(self, found: Found, position: int) -> dict[str, Any]:
         """Return one found architecture as JSON values."""
@@ -241,75 +223,6 @@ def _continued(before: Line, line: Line) -> Line:
 _SHARED = {"supernet": "supernet", "sgld": "SGLD"}
 _LISTED = 20
 """Found architectures that the result lists, best first; the evaluation cache holds all."""
-
-
-def scaled_config(config: SearchConfig, factor: float) -> SearchConfig:
-    """Return the configuration with its schedule scaled."""
-    strategy: Any = config.strategy.config
-    part = type(config.strategy)(config.strategy.kind, strategy.scaled(factor), config.strategy.cls)
-    retraining = None if config.retraining is None else config.retraining.scaled(factor)
-    return config.replace(strategy=part, retraining=retraining)
-
-
-@dataclass(frozen=True)
-class _Rates:
-    """A forecast whose phases are scaled without measuring again."""
-
-    run: SearchRun
-    measured: dict[str, float]
-
-    @classmethod
-    def of(cls, run: SearchRun) -> _Rates:
-        """Measure once; a phase's seconds are divided by its share of the schedule."""
-        return cls(run, {phase.name: phase.seconds / _amount(run.config, phase.name) for phase in run.forecast()})
-
-    def total(self, factor: float) -> float:
-        """Return the seconds of the whole at a factor."""
-        config = scaled_config(self.run.config, factor)
-        return sum(seconds * _amount(config, name) for name, seconds in self.measured.items())
-
-
-def _amount(config: SearchConfig, phase: str) -> float:
-    """Return what a phase's time is proportional to; a phase that does not scale counts once."""
-    strategy: Any = config.strategy.config
-    supernet: Any = getattr(strategy, "supernet", None)
-    samples = getattr(getattr(strategy, "weight_sampling", None), "samples", 1)
-    way = strategy.oracle.says("way", "") if hasattr(strategy, "oracle") else ""
-    amounts: dict[str, Callable[[], float]] = {
-        "supernet": lambda: supernet.recipe.epochs,
-        "weight sampling": lambda: max(samples - 1, 1e-9),
-        "search": lambda: strategy.asker.says("evaluations", 1) * (samples if way == "score" else 1),
-        "retraining": lambda: config.retraining.recipe.epochs if config.retraining else 1,
-    }
-    return float(amounts[phase]()) if phase in amounts else 1.0
-
-
-def _forecast(finish: Finish) -> Forecast:
-    """Time a step of networks of the cost of each budget, as often as such networks will be trained."""
-    context, config = finish.context, finish.config
-    # Costs that are no sums may take their time.
-    size = _FEW if additive(context.costs[finish.cost]) is None else _POOL
-    pool = np.concatenate([context.space.sample(size, 0), context.space.sample(size, Streams(0).numpy("pool"))])
-    cost = context.costs[finish.cost](pool)
-    high = cost_range(context.costs, finish.cost)[1]
-    batches, seconds, winners = finish.batches(0), 0.0, []
-    for budget in finish.budgets:
-        row = pool[np.abs(cost - min(budget, high)).argmin()]
-        winners.append(Candidate(name="probe", role="winner", space=context.space, budget=budget, row=row))
-        alike = (1 + config.random + config.at_bound) * config.repeats
-        seconds += _step(finish, context.space.final(), row, batches) * alike
-    if config.off_the_shelf:
-        seconds += sum(
-            _step(finish, shelf.space, shelf.row, batches) for shelf in pick_off_the_shelf(context.space, winners)
-        )
-    return Forecast((Phase("retraining", seconds * batches.steps_per_epoch * config.recipe.epochs),))
-
-
-def _step(finish: Finish, space: Space, row: Any, batches: Any) -> float:
-    recipe, device = finish.config.recipe, finish.context.device
-    network = build(lambda: space.network(row), Streams(0), device)
-    task = NetworkTask(network, recipe, make_optimizer(network, recipe), None, Loss(), Streams(0))
-    return step_seconds(task, {TRAIN: batches}, _STEPS, wait=waiting_for(device))
 
 
 def told_size(space: Space) -> str:

@@ -6,6 +6,7 @@ They differ in their configurations only: which proposer asks, and whether share
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,11 +32,13 @@ from trueshot.search.protocol import Proposer
 from trueshot.strategies.asking import Asking, History, described
 from trueshot.strategies.checks import check_costs, check_sampler
 from trueshot.strategies.config import SearchedConfig
+from trueshot.strategies.deadline import Deadline
 from trueshot.strategies.fusing import reference, untrained
 from trueshot.strategies.protocol import Forecast, Found, Phase
 from trueshot.strategies.setup import Context
 from trueshot.strategies.supernet import SharedWeights, borrowed_snapshots, load_weights
 from trueshot.strategies.trained import TrainedSupernet, check_way, train_and_sample
+from trueshot.training.plan import Revise
 
 _SCORED, _TIMED = 4, 3
 _LONG = 2.0
@@ -245,8 +248,32 @@ class Search:
             chunk=batch if self._way == "score" else max(_CHUNK, self.context.executor.workers or batch),
             space=self.context.space,
         )
-        history = asking.run(evaluator, report=report)
+        deadline = self.context.deadline
+        if deadline is None:
+            history = asking.run(evaluator, report=report)
+        else:
+            history = self._ask_until(deadline, asking, evaluator, report)
         observer.end("search")
+        return history
+
+    def _ask_until(
+        self, deadline: Deadline, asking: Asking, evaluator: Evaluator, report: Callable[[History], None]
+    ) -> History:
+        """Ask until the proposer has finished or the time for it is over, which is then written down."""
+        # A training is long, a score by shared weights short.
+        few = asking.batch if self._weights is not None else max(1, self.context.executor.workers or 1)
+        history = asking.history
+        while not asking.proposer.finished:
+            stop = deadline.decided("search")
+            if stop is None and len(history) and not asking.replaying and deadline.left("search") <= 0:
+                now = len(history)
+                stop = deadline.decide("search", lambda: {"evaluations": now})  # noqa: B023
+                self.context.observer.say(f"the time for the search is over after {now} architectures")
+            if stop is not None and len(history) >= stop["evaluations"]:
+                break
+            history = asking.run(evaluator, evaluations=few, report=report)
+            deadline.mark()
+        deadline.decide("search", lambda: {"evaluations": len(history)})
         return history
 
     def _trained(self, weights: SharedWeights) -> TrainedSupernet:
@@ -254,14 +281,29 @@ class Search:
         context, supernet = self.context, weights.make()
         if context.earlier is None:
             kept = weights.last_epochs() if self._way == "median" else ()
+            batches = weights.batches()
             trained, _ = train_and_sample(
-                weights, supernet, weights.batches(), self.config.evaluation, keep=kept, on_phase=self.clock.add
+                weights,
+                supernet,
+                batches,
+                self.config.evaluation,
+                keep=kept,
+                on_phase=self.clock.add,
+                revise=self._pacing(weights, batches.steps_per_epoch),
             )
             return trained
         snapshots = borrowed_snapshots(context, context.earlier)
         load_weights(supernet, snapshots[0])
         context.observer.say(f"no supernet is trained: that of {context.earlier.path} is searched")
         return TrainedSupernet(weights=weights, supernet=supernet, snapshots=snapshots, config=self.config.evaluation)
+
+    def _pacing(self, weights: SharedWeights, steps_per_epoch: int) -> Revise | None:
+        """Return what lets the supernet's training end in time; its length stays where single epochs matter."""
+        deadline, config = self.context.deadline, weights.config
+        if deadline is None or self._way == "median" or config.split_epoch is not None:
+            return None
+        steps = config.recipe.epochs * steps_per_epoch
+        return deadline.pacing("supernet", least=max(1, steps // 2), most=2 * steps)
 
     @cached_property
     def _weights(self) -> SharedWeights | None:

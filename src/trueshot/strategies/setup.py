@@ -52,6 +52,7 @@ from trueshot.training.task import TRAIN
 
 if TYPE_CHECKING:
     from trueshot.strategies.config import RetrainingConfig
+    from trueshot.strategies.deadline import Deadline
     from trueshot.strategies.trained import TrainedSupernet
 
 
@@ -77,6 +78,7 @@ class Context:
         column: of a table of truth.
         retraining: how networks are trained by themselves, for the oracle that does so.
         fusion: what evaluators made of several add up, and what zero-cost proxies look at.
+        deadline: the time that the run has, ``None`` for as long as it takes.
     """
 
     space: Space
@@ -96,6 +98,7 @@ class Context:
     column: str | None = None
     retraining: RetrainingConfig | None = None
     fusion: FusionConfig = dataclasses.field(default_factory=FusionConfig)
+    deadline: Deadline | None = None
 
     def __post_init__(self) -> None:
         """Take the costs that every space has where no others are given."""
@@ -124,7 +127,7 @@ class Context:
 
     def alone(self) -> Context:
         """Return a copy for a worker: silent, and with jobs of its own done in its process."""
-        return self.replace(observer=SILENT, executor=InProcess())
+        return self.replace(observer=SILENT, executor=InProcess(), deadline=None)
 
     def identity(self, *parts: Any) -> str:
         """Return a fingerprint of the space, the images, their split and further plain values.

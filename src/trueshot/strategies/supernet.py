@@ -23,7 +23,7 @@ from trueshot.training.data.dataset import Part
 from trueshot.training.distillation import Distillation
 from trueshot.training.loop import train
 from trueshot.training.optimizers import decay_groups, make_optimizer
-from trueshot.training.plan import Plan
+from trueshot.training.plan import Plan, Revise
 from trueshot.training.schedules import make_schedule
 from trueshot.training.sgld import SGLD
 from trueshot.training.snapshots import load_snapshot, save_snapshot
@@ -122,6 +122,7 @@ class SharedWeights:
         *,
         keep: Collection[int] = (),
         on_epoch: Callable[[int], None] | None = None,
+        revise: Revise | None = None,
     ) -> Training:
         """Train ``supernet`` in place (Algorithm 1).
 
@@ -130,6 +131,7 @@ class SharedWeights:
             batches: of the training images.
             keep: complete epochs whose weights are kept in files.
             on_epoch: told the number of complete epochs.
+            revise: may change the number of steps, see :func:`~trueshot.training.loop.train`.
         """
         context, recipe = self.context, self.config.recipe
         plan = Plan.in_run(
@@ -157,7 +159,8 @@ class SharedWeights:
             if on_epoch is not None:
                 on_epoch(epoch)
 
-        return Training(train(task, {TRAIN: batches}, plan, observer=context.observer, on_epoch=done), files)
+        told = train(task, {TRAIN: batches}, plan, observer=context.observer, on_epoch=done, revise=revise)
+        return Training(told, files)
 
     def sample(self, supernet: Supernet, batches: Batches) -> list[Path]:
         """Sample the shared weights (Algorithm 2), from the trained ones on, one data epoch apart.

@@ -21,6 +21,7 @@ from trueshot.sharing import Supernet
 from trueshot.strategies.supernet import MEDIAN, SharedWeights, Training, measured_batches
 from trueshot.training.data.batches import Batches, EvaluationBatches, eval_batches, train_batches
 from trueshot.training.data.options import Augmentation
+from trueshot.training.plan import Revise
 
 
 def check_way(way: str, *, samples: int, checkpoints: int) -> None:
@@ -160,6 +161,7 @@ def train_and_sample(
     keep: Collection[int] = (),
     on_epoch: Callable[[int], None] | None = None,
     on_phase: Callable[[str, float], None],
+    revise: Revise | None = None,
 ) -> tuple[TrainedSupernet, Training]:
     """Train ``supernet`` and sample its weights, or finish what an earlier attempt left.
 
@@ -172,9 +174,10 @@ def train_and_sample(
         on_epoch: told the number of complete epochs.
         on_phase: told the name of each phase, ``supernet`` and ``sgld``, at its end, and when it began
             (``time.monotonic``).
+        revise: may change the number of steps of the training.
     """
     start = time.monotonic()
-    training = weights.train(supernet, batches, keep=keep, on_epoch=on_epoch)
+    training = weights.train(supernet, batches, keep=keep, on_epoch=on_epoch, revise=revise)
     on_phase("supernet", start)
     start = time.monotonic()
     snapshots = weights.sample(supernet, batches)

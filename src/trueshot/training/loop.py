@@ -27,6 +27,7 @@ def train(
     observer: Observer = SILENT,
     on_epoch: Callable[[int], None] | None = None,
     revise: Revise | None = None,
+    until: int | None = None,
 ) -> list[Row]:
     """Run ``task`` to the end of ``plan``, resuming from its checkpoint where there is one.
 
@@ -39,6 +40,8 @@ def train(
         on_epoch: called with the number of complete epochs, before the checkpoint that says so is written.
         revise: may change the number of steps after each of them; a resumed training repeats the changes that were
             made, and asks again only beyond them.
+        until: complete steps after which to pause, with a checkpoint from which a later call goes on; by default the
+            end of the plan. Nothing is trained where so many are done.
 
     Returns:
         One row for each epoch: ``epoch``, the means of the task's metrics, what the task adds, ``seconds`` so far.
@@ -52,10 +55,12 @@ def train(
         raise ValueError("a plan that may be revised needs a log beside its checkpoint")
     progress = Progress.of(task, plan)
     steps_per_epoch = max(stream.steps_per_epoch for stream in streams.values())
+    if until is not None and progress.step >= min(until, plan.steps):
+        return progress.history
     _show_epochs(task, progress)
     observer.begin(plan.phase, plan.steps, progress.step, "step")
     saved = time.monotonic()
-    for taken, batches in enumerate(_batches(streams, progress.step, plan), start=1):
+    for taken, batches in enumerate(_batches(streams, progress.step, plan, until), start=1):
         metrics = task.step(progress.step, batches)
         progress.take(task, metrics)
         if taken == _SETTLED:
@@ -63,7 +68,7 @@ def train(
         if plan.advance(progress.pace(plan), revise):
             observer.begin(plan.phase, plan.steps, progress.step, "step")
         ends_epoch = progress.step % steps_per_epoch == 0 or progress.step == plan.steps
-        due = time.monotonic() - saved > plan.save_every
+        due = time.monotonic() - saved > plan.save_every or progress.step == until
         if ends_epoch or due or not on_accelerator(metrics):
             progress.read(task)
         observer.advance(plan.phase, progress.step)
@@ -87,14 +92,20 @@ def _show_epochs(task: Task, progress: Progress) -> None:
         task.watch(progress.history)
 
 
-def _batches(streams: Mapping[str, Stream], step: int, plan: Plan) -> Iterator[dict[str, Any]]:
-    """Yield the batches of each step to the end of the plan, which may move meanwhile."""
-    while step < plan.steps:
-        first, stop = step, plan.steps
+def _batches(
+    streams: Mapping[str, Stream], step: int, plan: Plan, until: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the batches of each step to the end of the plan, which may move meanwhile, or to the pause before it."""
+
+    def end() -> int:
+        return plan.steps if until is None else min(until, plan.steps)
+
+    while step < end():
+        first, stop = step, end()
         for batches in zip(*(stream.iterate(first, stop) for stream in streams.values()), strict=True):
             yield dict(zip(streams, batches, strict=True))
             step += 1
-            if step >= plan.steps:
+            if step >= end():
                 return
         if step == first:
             raise TrainingError(f"{plan.phase}: there is no batch for step {step}: a stream must not end before it")

@@ -18,7 +18,7 @@ from trueshot.training.dropout import ClassifierDropout
 from trueshot.training.formats import placed
 from trueshot.training.loop import train
 from trueshot.training.optimizers import clip_gradients, make_optimizer, take_step
-from trueshot.training.plan import Plan
+from trueshot.training.plan import Plan, Revise
 from trueshot.training.schedules import Schedule, WatchesEpochs, make_schedule, set_learning_rate
 from trueshot.training.task import TRAIN, Metric, Row, Stream
 
@@ -113,6 +113,8 @@ def train_network(
     plan: Plan | None = None,
     loss: Loss | None = None,
     observer: Observer = SILENT,
+    revise: Revise | None = None,
+    until: int | None = None,
 ) -> tuple[nn.Module, list[Row]]:
     """Train ``network`` by ``recipe``.
 
@@ -125,6 +127,8 @@ def train_network(
             nothing is kept.
         loss: by default cross-entropy with the recipe's label smoothing.
         observer: told of the progress.
+        revise: may change the number of steps, see :func:`~trueshot.training.loop.train`.
+        until: complete steps after which to pause.
 
     Returns:
         The network to use (the average of the weights where the recipe asks for it) and one row for each epoch.
@@ -133,5 +137,5 @@ def train_network(
     loss = loss or Loss(label_smoothing=recipe.label_smoothing)
     schedule = make_schedule(recipe, plan, batches.steps_per_epoch)
     task = NetworkTask(network, recipe, make_optimizer(network, recipe), schedule, loss, streams)
-    history = train(task, {TRAIN: batches}, plan, observer=observer)
+    history = train(task, {TRAIN: batches}, plan, observer=observer, revise=revise, until=until)
     return (network if task.average is None else task.average.module).eval(), history
