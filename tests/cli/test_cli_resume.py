@@ -121,7 +121,7 @@ def check_equal(whole, other):
     missing = {name for name in files if not (other / name).is_file()}
     assert missing <= {Path("report.html")} | {name for name in files if name.suffix == ".onnx"}
     networks = sorted(name for name in files if name.suffix == ".safetensors")
-    assert len(networks) == 5
+    assert len(networks) == 6
     for name in networks:
         assert (whole / name).read_bytes() == (other / name).read_bytes(), name
     checkpoints = sorted(name for name in files if name.suffix == ".ckpt")

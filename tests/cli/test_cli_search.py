@@ -324,8 +324,7 @@ def test_a_missing_gpu_is_said():
 def test_a_time_budget_too_small_is_said(tmp_path):
     out = tmp_path / "run"
     told = refused(*DIGITS, "--out", out, *TINY_SETS, "--time-budget", "0.01s")
-    assert "the shortest schedule takes" in told
-    assert "more than the time budget 0.0s: allow more time" in told
+    assert "is too short for networks that converge on images of 8 pixels: give --time-budget" in told
     assert not out.exists()
 
 

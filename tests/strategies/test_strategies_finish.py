@@ -53,11 +53,11 @@ def test_a_network_off_the_shelf_of_an_earlier_release_is_not_trained_again(tmp_
     finish = make_search(tmp_path).finish
     shelf = MobileNetV2(image_size=8, classes=10, in_channels=1, width=0.05, divisor=2, reduction=2, head_width=16)
     given = Candidate(name="shelf", role="off-the-shelf", space=shelf, budget=None, row=shelf.parse(""))
-    finish.train(given)
+    finish.trainings.train(given)
     weights, description = (tmp_path / "baselines/shelf" / name for name in ("model.safetensors", "architecture.json"))
     before = weights.stat().st_mtime_ns
     description.write_text(json.dumps({**json.loads(description.read_text()), "kind": "mobilenetv2", "arch": None}))
-    finish.train(given)
+    finish.trainings.train(given)
     assert weights.stat().st_mtime_ns == before
 
 

@@ -177,6 +177,7 @@ def test_every_strategy_searches_by_fused_scores(tmp_path, strategy):
         fusion=fusion,
         retraining=None,
         weight_sampling={"samples": 1},
+        evaluation={"metric": "loss"},
         **over,
     )
     strategy = search.strategy
