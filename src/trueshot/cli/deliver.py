@@ -39,8 +39,9 @@ def report(
 ) -> None:
     """Write DIR/report.html anew."""
     from trueshot.core.run import RunDirectory
+    from trueshot.reporting.pictures import write_pictures
     from trueshot.reporting.ranking import write_ranking_pictures, write_ranking_report
-    from trueshot.reporting.report import write_pictures, write_report
+    from trueshot.reporting.report import write_report
 
     run = RunDirectory.existing(directory)
     ranking = run.config.get("command") == "rank"

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from trueshot.core.files import write_text
 from trueshot.core.records import NetworkRecord
-from trueshot.core.results import CostAxis, Series, Table, Text
+from trueshot.core.results import CostAxis
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_duration
 from trueshot.reporting import figures
 from trueshot.reporting.drawing import draw_architecture
 from trueshot.reporting.findings import LEAST_FOR_TAU, Findings, cell, difference_of, interval_of, phrase, read_findings
-from trueshot.reporting.page import flat, render_page, save_pictures
+from trueshot.reporting.page import flat, render_page
+from trueshot.reporting.pictures import shown_figures
+from trueshot.reporting.sections import shown_sections
 from trueshot.reporting.style import svg
 
 _WIDE = 380
@@ -40,8 +41,8 @@ def write_report(run: RunDirectory) -> Path:
         "report.html.jinja",
         **_headline(findings),
         **_body(findings),
-        sections=_sections(findings),
-        figures=_figures(findings),
+        sections=shown_sections(findings),
+        figures=shown_figures(findings),
     )
     write_text(run.report, page)
     return run.report
@@ -225,27 +226,6 @@ def _body(findings: Findings) -> dict[str, Any]:
     return shown
 
 
-def _sections(findings: Findings) -> list[dict[str, Any]]:
-    """Return every section that the report does not know by itself, ready to be shown by its kind."""
-    roles = {network.name: network.role for network in findings.networks}
-    shown = []
-    for section in findings.more:
-        one: dict[str, Any] = {"kind": section.kind, "title": section.title}
-        if isinstance(section, Series):
-            one["svg"] = Markup(svg(figures.series_figure(section, roles), f"{section.title}: {section.y}"))
-        if isinstance(section, Table):
-            one |= {"heads": section.heads, "note": section.note}
-            one["rows"] = [[_cell(value) for value in row] for row in section.rows]
-        if isinstance(section, Text):
-            one["rows"] = section.rows
-        shown.append(one)
-    return shown
-
-
-def _cell(value: str | float | None) -> str:
-    return "–" if value is None else value if isinstance(value, str) else f"{value:.4g}".replace("-", "−")
-
-
 def _table(findings: Findings) -> dict[str, Any]:
     dataset = findings.head["dataset"] or {"classes": (), "imbalanced": False}
     top5, balanced = len(dataset["classes"]) > 5, dataset["imbalanced"]
@@ -352,47 +332,6 @@ def _drawing(findings: Findings, network: NetworkRecord) -> dict[str, Any]:
         "svg": picture,
         "wide": width > _WIDE / 1.18,
         "arch": network.arch,
-    }
-
-
-def write_pictures(run: RunDirectory, folder: Path) -> list[Path]:
-    """Write the figures of the report and the drawing of the best winner as PNG files and return their paths.
-
-    Raises:
-        RunError: when the run is unfinished, or a file cannot be written.
-    """
-    findings = read_findings(run)
-    pictures = {name: figure for name, (figure, _) in _drawn(findings).items() if figure is not None}
-    if findings.trained is not None and findings.space is not None:
-        pictures["architecture"] = draw_architecture(findings.space, findings.space.parse(findings.best.arch))
-    roles = {network.name: network.role for network in findings.networks}
-    series = [section for section in findings.more if isinstance(section, Series)]
-    pictures |= {section.name: figures.series_figure(section, roles) for section in series}
-    return save_pictures(pictures, folder)
-
-
-def _drawn(findings: Findings) -> dict[str, tuple[Figure | None, str]]:
-    """Return every figure that the report knows by itself, with what it shows."""
-    seen = figures.front_figure(findings), f"Score against {findings.axis.title} of every architecture evaluated"
-    if findings.trained is None:
-        return {"front": seen}
-    best, classes = findings.best, (findings.head["dataset"] or {"classes": ()})["classes"]
-    return {
-        "front": seen,
-        "tested": (
-            figures.tested_figure(findings),
-            f"Test accuracy against {findings.axis.title} of every network trained",
-        ),
-        "agreement": (figures.agreement_figure(findings), "Score in the search against test accuracy"),
-        "classes": (figures.classes_figure(best, classes), f"Recall of each class by {best.name}"),
-    }
-
-
-def _figures(findings: Findings) -> dict[str, Markup | None]:
-    drawn = _drawn(findings)
-    return {
-        name: None if figure is None else Markup(svg(figure, description))
-        for name, (figure, description) in drawn.items()
     }
 
 

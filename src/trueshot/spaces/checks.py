@@ -8,9 +8,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pydantic
+from jaxtyping import Integer, UInt8
 
-from trueshot.core.errors import ConfigError
+from trueshot.core.errors import ArchitectureError, ConfigError
+from trueshot.spaces.notation import written
 from trueshot.spaces.site import NONE, Decision
 
 if TYPE_CHECKING:
@@ -89,3 +92,36 @@ def check_options(space: str, decision: Decision) -> None:
                 f"option '{name}' of decision {decision.name} of space {space}: names are unique (upper and lower case"
                 " are one) and hold no '-' and no outer blanks"
             )
+
+
+def check_architectures(
+    space: Space, archs: Integer[np.ndarray, "n decisions"] | list[Any]
+) -> UInt8[np.ndarray, "n decisions"]:
+    """Return the batch as ``uint8``.
+
+    Raises:
+        ArchitectureError: naming the first row and position that is no option of the space, or the first row that is
+            not valid.
+    """
+    array = np.asarray(archs)
+    if array.ndim != 2 or array.shape[1] != len(space.decisions) or array.dtype.kind not in "iu":
+        wanted = f"(n, {len(space.decisions)})"
+        raise ArchitectureError(
+            f"architectures of {space.name} are an integer array {wanted}, not {array.dtype} {array.shape}"
+        )
+    wrong = np.argwhere((array < 0) | (array >= space.options))
+    if len(wrong):
+        row, gene = map(int, wrong[0])
+        decision = space.decisions[gene]
+        raise ArchitectureError(
+            f"{space.name} architecture {row}, position {gene + 1} of {len(space.decisions)} (decision"
+            f" {decision.name}): {array[row, gene]} is no option of it; choose 0 to {len(decision.options) - 1}"
+        )
+    rows = array.astype(np.uint8)
+    if not space.is_product and not (valid := space.valid(rows)).all():
+        row = int(valid.argmin())
+        raise ArchitectureError(
+            f"{space.name} architecture {row}, {written(space, rows[row])}, is not valid: the space forbids this"
+            " combination of options"
+        )
+    return rows

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
 
 from trueshot.core.errors import ArchitectureError
+
+if TYPE_CHECKING:
+    from trueshot.spaces.space import Space
 
 
 @runtime_checkable
@@ -87,3 +93,37 @@ class CellString:
                     )
                 names.append(name.strip())
         return names
+
+
+def written(space: Space, row: UInt8[np.ndarray, " decisions"]) -> str:
+    """Write an architecture of a space, checked before."""
+    return space.notation.join([d.options[int(choice)] for d, choice in zip(space.decisions, row, strict=True)])
+
+
+def parsed(space: Space, text: str) -> UInt8[np.ndarray, " decisions"]:
+    """Read an architecture of a space.
+
+    Raises:
+        ArchitectureError: naming the position that is wrong and what may stand there, or the architecture where every
+            option is right but not their combination.
+    """
+    words = space.notation.split(text)
+    row = np.empty(len(space.decisions), dtype=np.uint8)
+    # A missing part counts as an empty one, so that the first position that is wrong is always named.
+    padded = words + [""] * (len(space.decisions) - len(words))
+    for gene, (word, decision) in enumerate(zip(padded, space.decisions, strict=False)):
+        lowered = [option.lower() for option in decision.options]
+        if word.strip().lower() not in lowered:
+            found = f"'{word.strip()}' is" if gene < len(words) else "the architecture ends before it, it is"
+            raise ArchitectureError(
+                f"{space.name} architecture, position {gene + 1} of {len(row)} (decision {decision.name}): {found}"
+                f" not one of {', '.join(decision.options)}"
+            )
+        row[gene] = lowered.index(word.strip().lower())
+    if len(words) > len(row):
+        raise ArchitectureError(
+            f"{space.name} architecture, position {len(row) + 1}: '{words[len(row)]}' is one too many;"
+            f" an architecture has {len(row)} {space.notation.parts}"
+        )
+    checked: UInt8[np.ndarray, " decisions"] = space.check(row[None])[0]
+    return checked

@@ -12,21 +12,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 import numpy as np
 from jaxtyping import Bool, Integer, UInt8
 
-from trueshot.core.errors import ArchitectureError, ConfigError
-from trueshot.spaces.checks import check_arguments, check_options
+from trueshot.core.errors import ConfigError
+from trueshot.spaces.checks import check_architectures, check_arguments, check_options
 from trueshot.spaces.listing import LARGEST, combinations
-from trueshot.spaces.notation import Dashed, Notation
+from trueshot.spaces.mixtures import favoured
+from trueshot.spaces.notation import Dashed, Notation, parsed, written
 from trueshot.spaces.site import Chooser, Decision, Place, Site
 from trueshot.spaces.tables import PLAIN, Convention, Costs, CostTable
+from trueshot.spaces.uniform import drawn
 
 if TYPE_CHECKING:
     import torch
-
-_ROUNDS = 1000
-"""Rounds of a draw, of which none finds a valid architecture, after which there is taken to be none."""
-
-_MANY = 1024
-"""Rows drawn at least in each round after the first."""
 
 Rule = Callable[[Any, UInt8[np.ndarray, "n decisions"]], UInt8[np.ndarray, "n decisions"]]
 """Maps ``(space, archs)``, checked rows, to the lexicographically least row of each row's class of twins."""
@@ -180,28 +176,7 @@ class Space(abc.ABC):
             ArchitectureError: naming the first row and position that is no option of this space, or the first row that
                 is not valid.
         """
-        array = np.asarray(archs)
-        if array.ndim != 2 or array.shape[1] != len(self.decisions) or array.dtype.kind not in "iu":
-            wanted = f"(n, {len(self.decisions)})"
-            raise ArchitectureError(
-                f"architectures of {self.name} are an integer array {wanted}, not {array.dtype} {array.shape}"
-            )
-        wrong = np.argwhere((array < 0) | (array >= self.options))
-        if len(wrong):
-            row, gene = map(int, wrong[0])
-            decision = self.decisions[gene]
-            raise ArchitectureError(
-                f"{self.name} architecture {row}, position {gene + 1} of {len(self.decisions)} (decision"
-                f" {decision.name}): {array[row, gene]} is no option of it; choose 0 to {len(decision.options) - 1}"
-            )
-        rows = array.astype(np.uint8)
-        if not self.is_product and not (valid := self.valid(rows)).all():
-            row = int(valid.argmin())
-            raise ArchitectureError(
-                f"{self.name} architecture {row}, {self._written(rows[row])}, is not valid: the space forbids this"
-                " combination of options"
-            )
-        return rows
+        return check_architectures(self, archs)
 
     def valid(self, archs: UInt8[np.ndarray, "n decisions"]) -> Bool[np.ndarray, " n"]:
         """Return which combinations of options are architectures; here all."""
@@ -213,32 +188,12 @@ class Space(abc.ABC):
         Raises:
             ConfigError: when a thousand rounds find no valid one.
         """
-        generator = np.random.default_rng(rng)
-        accepted = self._draw(n, generator)
-        rounds = 0
-        while len(accepted) < n:
-            found = self._draw(max(n - len(accepted), _MANY), generator)
-            rounds = 0 if len(found) else rounds + 1
-            if rounds >= _ROUNDS:
-                raise ConfigError(
-                    f"{_ROUNDS} rounds of {_MANY} combinations of options or more of space {self.name} hold no valid"
-                    " architecture: let it draw them itself, by its own 'sample'"
-                )
-            accepted = np.concatenate([accepted, found])
-        return accepted[:n]
-
-    def _draw(self, n: int, generator: np.random.Generator) -> UInt8[np.ndarray, "m decisions"]:
-        """Draw ``n`` combinations of options and return those that are valid."""
-        rows = generator.integers(0, self.options, size=(n, len(self.decisions))).astype(np.uint8)
-        return rows if self.is_product else rows[self.valid(rows)]
+        return drawn(self, n, np.random.default_rng(rng))
 
     def format(self, row: Integer[np.ndarray, " decisions"]) -> str:
         """Write one architecture: the names of its options joined by ``-``, or the string of the space's benchmark."""
         (checked,) = self.check(np.asarray(row)[None])
-        return self._written(checked)
-
-    def _written(self, row: UInt8[np.ndarray, " decisions"]) -> str:
-        return self.notation.join([d.options[int(choice)] for d, choice in zip(self.decisions, row, strict=True)])
+        return written(self, checked)
 
     def parse(self, text: str) -> UInt8[np.ndarray, " decisions"]:
         """Read one architecture; ``parse(format(row))`` gives ``row``.
@@ -247,26 +202,7 @@ class Space(abc.ABC):
             ArchitectureError: naming the position that is wrong and what may stand there, or the architecture where
                 every option is right but not their combination.
         """
-        words = self.notation.split(text)
-        row = np.empty(len(self.decisions), dtype=np.uint8)
-        # A missing part counts as an empty one, so that the first position that is wrong is always named.
-        padded = words + [""] * (len(self.decisions) - len(words))
-        for gene, (word, decision) in enumerate(zip(padded, self.decisions, strict=False)):
-            lowered = [option.lower() for option in decision.options]
-            if word.strip().lower() not in lowered:
-                found = f"'{word.strip()}' is" if gene < len(words) else "the architecture ends before it, it is"
-                raise ArchitectureError(
-                    f"{self.name} architecture, position {gene + 1} of {len(row)} (decision {decision.name}): {found}"
-                    f" not one of {', '.join(decision.options)}"
-                )
-            row[gene] = lowered.index(word.strip().lower())
-        if len(words) > len(row):
-            raise ArchitectureError(
-                f"{self.name} architecture, position {len(row) + 1}: '{words[len(row)]}' is one too many;"
-                f" an architecture has {len(row)} {self.notation.parts}"
-            )
-        checked: UInt8[np.ndarray, " decisions"] = self.check(row[None])[0]
-        return checked
+        return parsed(self, text)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -331,24 +267,7 @@ class Space(abc.ABC):
                 and the space does not say how to derive.
             ArchitectureError: when the architecture is not valid.
         """
-        totals = [np.zeros(size) for size in self.options]
-        for site in {(site.key, site.decisions): site for site in self.all_sites}.values():
-            if site.choose is not None:
-                raise ConfigError(
-                    f"site '{site.key}' of space {self.name} follows several decisions: the space must say by its own"
-                    " 'derive' which architecture the weights of a mixture mean"
-                )
-            found = weights.get(site.key, ())
-            values = np.asarray(found.detach().cpu() if hasattr(found, "detach") else found, dtype=np.float64)
-            if values.shape != (len(site.candidates),):
-                raise ConfigError(
-                    f"a mixture in space {self.name} has {len(site.candidates)} weights at site '{site.key}', not an"
-                    f" array of shape {values.shape}"
-                )
-            totals[self.genes[site.decision]] += values
-        row = np.array([values.argmax() for values in totals], dtype=np.uint8)
-        checked: UInt8[np.ndarray, " decisions"] = self.check(row[None])[0]
-        return checked
+        return favoured(self, weights)
 
     def stream_name(self, row: Integer[np.ndarray, " decisions"]) -> str:
         """Return the text by which the random streams of the network of one architecture are named."""
