@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trueshot.cli.output import Json, emit
+from trueshot.cli.output import Json, add_listing, emit, emit_list
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add ``config list`` and ``config show``."""
-    group = typer.Typer(no_args_is_help=True, help="Presets: which there are, and what every value means.")
-    group.command("list")(list_presets)
-    group.command("show")(show)
-    app.add_typer(group, name=name)
+    add_listing(app, name, "Presets: which there are, and what every value means.", list_presets, show)
 
 
 def list_presets(json: Json = False) -> None:
@@ -29,16 +26,7 @@ def list_presets(json: Json = False) -> None:
     from trueshot.strategies.presets import preset_names, purpose
 
     presets = [{"name": name, "purpose": purpose(name)} for name in preset_names()]
-
-    def human(console: Console) -> None:
-        from rich.table import Table
-
-        table = Table("preset", "what it is for", box=None)
-        for preset in presets:
-            table.add_row(preset["name"], preset["purpose"])
-        console.print(table)
-
-    emit({"presets": presets}, as_json=json, human=human)
+    emit_list("presets", presets, ("preset", "what it is for"), as_json=json)
 
 
 def show(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,3 +31,27 @@ def emit(result: dict[str, Any], *, as_json: bool, human: Callable[[Console], No
         # A file or a pipe has no width of its own; 80 columns would break the tables.
         width = None if sys.stdout.isatty() else _WIDTH
         human(Console(highlight=False, soft_wrap=True, width=width))
+
+
+def emit_list(key: str, rows: Sequence[Mapping[str, str]], heads: Sequence[str], *, as_json: bool) -> None:
+    """Print rows as JSON under ``key``, or as a table whose columns have ``heads``."""
+
+    def human(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table(*heads, box=None)
+        for row in rows:
+            table.add_row(*row.values())
+        console.print(table)
+
+    emit({key: rows}, as_json=as_json, human=human)
+
+
+def add_listing(
+    app: typer.Typer, name: str, help: str, list_all: Callable[..., None], show: Callable[..., None]
+) -> None:
+    """Add the commands ``NAME list`` and ``NAME show``."""
+    group = typer.Typer(no_args_is_help=True, help=help)
+    group.command("list")(list_all)
+    group.command("show")(show)
+    app.add_typer(group, name=name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trueshot.cli.flags import Option, options_of, with_options
-from trueshot.cli.options import Device, Executor, Ray, Resume
+from trueshot.cli.options import Data, Device, Executor, Ray, Resume
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -35,12 +35,7 @@ def rank(
     ],
     column: Annotated[str, typer.Option(metavar="C", help="Column of the truth, such as cifar10_test_200.")],
     config: Annotated[Path | None, typer.Argument(help="YAML file with a configuration.")] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="D", help="digits, a folder, a Parquet file, or cifar10 / subimagenet64 in $TRUESHOT_DATA."
-        ),
-    ] = None,
+    data: Data = None,
     space: Annotated[
         str | None, typer.Option(metavar="S", help="nasbench201, chain, topology, or your own path/file.py:Class.")
     ] = None,
@@ -62,10 +57,7 @@ def rank(
     from trueshot.cli.rank_values import ranking_config
     from trueshot.cli.values import Said, check_early
 
-    options = dict(said)
-    options |= {"source": data} if data is not None else {}
-    options |= {"space": {"name": space}} if space is not None else {}
-    asked = Said.of(config, options, tuple(set_ or ()))
+    asked = Said.asked(config, said, data, space, set_)
     check_early(asked.space, device, executor, ray)
     ranking_config(asked, preset)
 

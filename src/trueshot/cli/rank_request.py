@@ -9,7 +9,7 @@ from typing import Any
 
 from trueshot.cli.rank_values import ranking_config
 from trueshot.cli.truth_request import space_beside
-from trueshot.cli.values import Said, fitted_space, let_workers_import, loaded
+from trueshot.cli.values import Said, fitted_space, let_workers_import, loaded, worker_count
 from trueshot.core.errors import ArchitectureError, DataError
 from trueshot.core.executor import make_executor
 from trueshot.core.observe import Observer
@@ -62,7 +62,7 @@ def prepare(request: RankRequest, observer: Observer) -> Ranking:
     table = shared_file(request.truth)
     space = _space(said, name, preset.get("spaces") or {}, table, dataset, observer)
     let_workers_import(space)
-    workers = request.workers or (1 if device.type == "cuda" and request.executor == "local" else None)
+    workers = worker_count(request.workers, device.type, request.executor)
     context = Context(
         space=space,
         dataset=dataset,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trueshot.cli.flags import Option, options_of, with_options
-from trueshot.cli.options import Device, Executor, Ray, Resume
+from trueshot.cli.options import Data, Device, Executor, Ray, Resume
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -38,12 +38,7 @@ def search(
     config: Annotated[
         Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="Values over those of the preset.")
     ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="D", help="digits, a folder, a Parquet file, or cifar10 / subimagenet64 in $TRUESHOT_DATA."
-        ),
-    ] = None,
+    data: Data = None,
     space: Annotated[
         str | None, typer.Option(metavar="S", help="topology, chain, nasbench201, or your own path/file.py:Class.")
     ] = None,
@@ -79,10 +74,7 @@ def search(
     from trueshot.cli.values import Said, check_early
     from trueshot.core.units import parse_duration
 
-    options = dict(said)
-    options |= {"source": data} if data is not None else {}
-    options |= {"space": {"name": space}} if space is not None else {}
-    asked = Said.of(config, options, tuple(set_ or ()))
+    asked = Said.asked(config, said, data, space, set_)
     check_early(asked.space, device, executor, ray)
     preset = preset or asked.preset
     if time_budget is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trueshot.cli.names import TABLE, find_class, make_space
-from trueshot.cli.output import Json, emit
+from trueshot.cli.output import Json, add_listing, emit, emit_list
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,10 +31,7 @@ _DRAWN = 100
 
 def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add ``space list`` and ``space show``."""
-    group = typer.Typer(no_args_is_help=True, help="Search spaces: what can be built, and what it costs.")
-    group.command("list")(list_spaces)
-    group.command("show")(show)
-    app.add_typer(group, name=name)
+    add_listing(app, name, "Search spaces: what can be built, and what it costs.", list_spaces, show)
 
 
 def list_spaces(json: Json = False) -> None:
@@ -42,16 +39,7 @@ def list_spaces(json: Json = False) -> None:
     spaces = [
         {"name": name, "summary": (find_class("space", name).__doc__ or "").split("\n")[0]} for name in TABLE["space"]
     ]
-
-    def human(console: Console) -> None:
-        from rich.table import Table
-
-        table = Table("space", "what it is", box=None)
-        for entry in spaces:
-            table.add_row(entry["name"], entry["summary"])
-        console.print(table)
-
-    emit({"spaces": spaces}, as_json=json, human=human)
+    emit_list("spaces", spaces, ("space", "what it is"), as_json=json)
 
 
 def show(

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from trueshot.cli.early import truth_config
-from trueshot.cli.values import Said, fitted_space, let_workers_import, loaded
+from trueshot.cli.values import Said, fitted_space, let_workers_import, loaded, worker_count
 from trueshot.core.errors import ConfigError, DataError, RunError
 from trueshot.core.executor import cores, make_executor
 from trueshot.core.files import write_json
@@ -71,7 +71,7 @@ def prepare(request: TruthRequest, observer: Observer) -> tuple[TruthBuild, list
     if request.table.exists() and not run.config_path.exists():
         raise RunError(f"{request.table} exists and trueshot did not build it: choose another --out")
     device = choose_device(request.device)
-    workers = request.workers or (1 if device.type == "cuda" and request.executor == "local" else None)
+    workers = worker_count(request.workers, device.type, request.executor)
     dataset, data, preset = loaded(said, device.type, preset=request.preset)
     dataset = share_decoders(dataset, workers or cores())
     for note in dataset.notes:

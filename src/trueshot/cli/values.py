@@ -50,6 +50,24 @@ class Said:
             values = merge(_open(values), assignment(text))
         return cls(values=values)
 
+    @classmethod
+    def asked(
+        cls,
+        file: Path | None,
+        options: Mapping[str, Any],
+        data: str | None,
+        space: str | None,
+        assignments: Sequence[str] | None,
+    ) -> Said:
+        """Merge what a command was given, ``--data`` and ``--space`` among its options.
+
+        Raises:
+            ConfigError: when the file or an assignment cannot be read.
+        """
+        more = {} if data is None else {"source": data}
+        named = {} if space is None else {"space": {"name": space}}
+        return cls.of(file, {**options, **more, **named}, assignments or ())
+
     @property
     def source(self) -> str | None:
         """What to train on."""
@@ -143,6 +161,11 @@ def check_early(space: tuple[str | None, dict[str, Any]], device: str | None, ex
         find_class("space", name)
     if arguments:
         make_space(name or "topology", {key: as_tuples(value) for key, value in arguments.items()})
+
+
+def worker_count(asked: int | None, device: str, executor: str) -> int | None:
+    """Return how many workers train at a time: one on a GPU that they would share, else ``None``, as many as cores."""
+    return asked or (1 if device == "cuda" and executor == "local" else None)
 
 
 def fitted_space(name: str, given: Mapping[str, Any], presets: Mapping[str, Any], dataset: Dataset | None) -> Space:

@@ -5,7 +5,7 @@ Each builds its proposer from a context that offers space, costs, bounds, seed a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field
 
@@ -14,6 +14,22 @@ from trueshot.prediction.config import RidgeConfig
 
 if TYPE_CHECKING:
     from trueshot.search.protocol import Proposer
+
+
+def _given(context: Any) -> dict[str, Any]:
+    """Return what every proposer is made from beside the space and its own configuration."""
+    return {name: getattr(context, name) for name in ("costs", "bounds", "seed", "sampler")}
+
+
+class _CountedConfig(PartConfig):
+    """The size of a search that is told by its number of evaluations."""
+
+    if TYPE_CHECKING:
+        evaluations: int
+
+    def scaled(self, factor: float) -> Self:
+        """Return the configuration with a share of the evaluations."""
+        return self.replace(evaluations=max(1, round(self.evaluations * min(1.0, factor))))
 
 
 class NSGA2Config(PartConfig):
@@ -50,17 +66,10 @@ class NSGA2Config(PartConfig):
         """
         from trueshot.search.nsga2 import NSGA2
 
-        return NSGA2(
-            context.space,
-            config=self,
-            costs=context.costs,
-            bounds=context.bounds,
-            seed=context.seed,
-            sampler=context.sampler,
-        )
+        return NSGA2(context.space, config=self, **_given(context))
 
 
-class RandomSearchConfig(PartConfig):
+class RandomSearchConfig(_CountedConfig):
     """The size of a random search.
 
     Attributes:
@@ -68,10 +77,6 @@ class RandomSearchConfig(PartConfig):
     """
 
     evaluations: int = Field(default=990, ge=1)
-
-    def scaled(self, factor: float) -> RandomSearchConfig:
-        """Return the configuration with a share of the evaluations."""
-        return self.replace(evaluations=max(1, round(self.evaluations * min(1.0, factor))))
 
     def build(self, context: Any, *inside: Any) -> Proposer:
         """Return the proposer.
@@ -81,17 +86,10 @@ class RandomSearchConfig(PartConfig):
         """
         from trueshot.search.random_search import RandomSearch
 
-        return RandomSearch(
-            context.space,
-            config=self,
-            costs=context.costs,
-            bounds=context.bounds,
-            seed=context.seed,
-            sampler=context.sampler,
-        )
+        return RandomSearch(context.space, config=self, **_given(context))
 
 
-class EvolutionConfig(PartConfig):
+class EvolutionConfig(_CountedConfig):
     """Regularised evolution, sized for about 1,000 evaluations.
 
     Published are a population of 100 and a sample of 25, for 20,000 evaluations. Of 990, a hundred random ones would be
@@ -111,10 +109,6 @@ class EvolutionConfig(PartConfig):
     at_once: int = Field(default=8, ge=1)
     redraws: int = Field(default=25, ge=1)
 
-    def scaled(self, factor: float) -> EvolutionConfig:
-        """Return the configuration with a share of the evaluations."""
-        return self.replace(evaluations=max(1, round(self.evaluations * min(1.0, factor))))
-
     def build(self, context: Any, *inside: Any) -> Proposer:
         """Return the proposer.
 
@@ -123,17 +117,10 @@ class EvolutionConfig(PartConfig):
         """
         from trueshot.search.evolution import Evolution
 
-        return Evolution(
-            context.space,
-            config=self,
-            costs=context.costs,
-            bounds=context.bounds,
-            seed=context.seed,
-            sampler=context.sampler,
-        )
+        return Evolution(context.space, config=self, **_given(context))
 
 
-class GuidedConfig(PartConfig):
+class GuidedConfig(_CountedConfig):
     """A search guided by a predictor that learns from all scores so far.
 
     Attributes:
@@ -151,10 +138,6 @@ class GuidedConfig(PartConfig):
     pool: int = Field(default=1000, ge=2)
     at_once: int = Field(default=8, ge=1)
 
-    def scaled(self, factor: float) -> GuidedConfig:
-        """Return the configuration with a share of the evaluations."""
-        return self.replace(evaluations=max(1, round(self.evaluations * min(1.0, factor))))
-
     def build(self, context: Any, *inside: Any) -> Proposer:
         """Return the proposer, with a predictor of its own.
 
@@ -167,8 +150,5 @@ class GuidedConfig(PartConfig):
             context.space,
             self.predictor.build(context),
             config=self,
-            costs=context.costs,
-            bounds=context.bounds,
-            seed=context.seed,
-            sampler=context.sampler,
+            **_given(context),
         )

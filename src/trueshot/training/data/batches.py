@@ -45,16 +45,18 @@ class Batches(Protocol):
         ...
 
 
-class _Schedule:
-    """Which images make up which step: a permutation for each epoch, cut into batches."""
+class _Steps:
+    """Which images make up which step, a permutation for each epoch, cut into batches; and what is done to them."""
 
-    def __init__(self, count: int, batch_size: int, streams: Streams) -> None:
+    def __init__(
+        self, count: int, batch_size: int, preprocessing: Preprocessing, augmentation: Augmentation, streams: Streams
+    ) -> None:
         if batch_size < 1 or count < 1:
             raise DataError(f"cannot make batches of {batch_size} from {count} images: both must be at least 1")
         self.batch_size = min(batch_size, count)
         self.steps_per_epoch = count // self.batch_size
         self._count = count
-        self._streams = streams
+        self._preprocessing, self._augmentation, self._streams = preprocessing, augmentation, streams
 
     def walk(self, start_step: int, stop_step: int) -> Iterator[tuple[int, Int64[Tensor, " n"]]]:
         """Yield the epoch and the positions of each step's images."""
@@ -65,6 +67,11 @@ class _Schedule:
                 order = torch.randperm(self._count, generator=self._streams.torch("data/order", epoch))
                 known = epoch
             yield epoch, order[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def ready(self, step: int, pixels: UInt8[Tensor, "n c s s"]) -> Float32[Tensor, "n c s s"]:
+        """Return the images of a step augmented and scaled."""
+        generator = self._streams.torch("data/augment", step)
+        return self._preprocessing.standardise(augment(pixels, self._augmentation, generator, self._preprocessing.mean))
 
 
 class ResidentBatches:
@@ -84,31 +91,15 @@ class ResidentBatches:
             raise TypeError("resident batches need decoded images")
         self._images = part.images.to(device)
         self._labels = part.labels.to(device)
-        self._preprocessing = preprocessing
-        self._augmentation = augmentation
-        self._streams = streams
-        self._schedule = _Schedule(len(part), batch_size, streams)
-
-    @property
-    def batch_size(self) -> int:
-        """Images in every batch."""
-        return self._schedule.batch_size
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in one pass over the part."""
-        return self._schedule.steps_per_epoch
+        self._steps = _Steps(len(part), batch_size, preprocessing, augmentation, streams)
+        self.batch_size, self.steps_per_epoch = self._steps.batch_size, self._steps.steps_per_epoch
 
     def iterate(self, start_step: int, stop_step: int) -> Iterator[Batch]:
         """Yield the batches of steps ``start_step`` up to but not including ``stop_step``."""
         device = self._labels.device
-        for step, (_, positions) in enumerate(self._schedule.walk(start_step, stop_step), start_step):
+        for step, (_, positions) in enumerate(self._steps.walk(start_step, stop_step), start_step):
             chosen = positions.to(device)
-            generator = self._streams.torch("data/augment", step)
-            images = augment(
-                self._images.index_select(0, chosen), self._augmentation, generator, self._preprocessing.mean
-            )
-            yield self._preprocessing.standardise(images), self._labels[chosen]
+            yield self._steps.ready(step, self._images.index_select(0, chosen)), self._labels[chosen]
 
 
 class EncodedBatches:
@@ -131,22 +122,12 @@ class EncodedBatches:
             raise TypeError("encoded batches need encoded images")
         self._images = part.images
         self._labels = part.labels
-        self._preprocessing = preprocessing
         self._scale = augmentation.resized_crop
-        self._augmentation = augmentation.model_copy(update={"resized_crop": None})
         self._streams = streams
         self._device = device
-        self._schedule = _Schedule(len(part), batch_size, streams)
-
-    @property
-    def batch_size(self) -> int:
-        """Images in every batch."""
-        return self._schedule.batch_size
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in one pass over the part."""
-        return self._schedule.steps_per_epoch
+        rest = augmentation.model_copy(update={"resized_crop": None})
+        self._steps = _Steps(len(part), batch_size, preprocessing, rest, streams)
+        self.batch_size, self.steps_per_epoch = self._steps.batch_size, self._steps.steps_per_epoch
 
     def iterate(self, start_step: int, stop_step: int) -> Iterator[Batch]:
         """Yield the batches of steps ``start_step`` up to but not including ``stop_step``.
@@ -154,13 +135,11 @@ class EncodedBatches:
         Raises:
             DataError: when an image turns out unreadable only now; it is named.
         """
-        asked = ((epoch, positions.tolist()) for epoch, positions in self._schedule.walk(start_step, stop_step))
+        asked = ((epoch, positions.tolist()) for epoch, positions in self._steps.walk(start_step, stop_step))
         views = iterate_views(self._images, asked, scale=self._scale, streams=self._streams, device=self._device)
         for step, (pixels, positions) in enumerate(views, start_step):
-            generator = self._streams.torch("data/augment", step)
-            images = augment(pixels, self._augmentation, generator, self._preprocessing.mean)
-            labels = self._labels[positions].to(self._device, non_blocking=True)
-            yield self._preprocessing.standardise(images), labels
+            images = self._steps.ready(step, pixels)
+            yield images, self._labels[positions].to(self._device, non_blocking=True)
 
 
 def train_batches(
