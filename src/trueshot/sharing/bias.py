@@ -58,7 +58,7 @@ class Bias:
                 )
             return BiasTable(combination, site.in_channels, weight_decay=self.weight_decay)
 
-        return _placer(space, Previous(space, self.depth, self.priors), self.over, vector)
+        return _placer(self, space, vector)
 
 
 @final
@@ -84,13 +84,13 @@ class SharedBias:
         def vector(combination: Combination, site: Site) -> nn.Module:
             return BiasSum(combination, site.in_channels, weight_decay=self.weight_decay)
 
-        return _placer(space, Previous(space, self.depth, self.priors), self.over, vector)
+        return _placer(self, space, vector)
 
 
 def _placer(
-    space: Space, previous: Previous, over: Sharing, vector: Callable[[Combination, Site], nn.Module]
+    sharing: Bias | SharedBias, space: Space, vector: Callable[[Combination, Site], nn.Module]
 ) -> Callable[[Site], nn.Module]:
-    inner = by_row(over, space)
+    previous, inner = Previous(space, sharing.depth, sharing.priors), by_row(sharing.over, space)
 
     def place(site: Site) -> nn.Module:
         before, placed = previous.before(site), inner(site)
