@@ -12,7 +12,7 @@ from evaluation_parts import SPACE, batches, make_supernet, same, snapshot
 
 from trueshot.core.errors import TrainingError
 from trueshot.core.random import Streams
-from trueshot.evaluation import FINE_TUNING, FineTuned, StandAlone, Trial, measure, train_and_measure
+from trueshot.evaluation import FineTuned, StandAlone, Trial, fine_tuning, measure, train_and_measure
 from trueshot.training.config import Recipe
 from trueshot.training.plan import Plan
 from trueshot.training.standalone import build, train_network
@@ -30,7 +30,10 @@ class Cycle:
         yield from (stored[step % 2] for step in range(start_step, stop_step))
 
 
-def trial(recipe=FINE_TUNING, **options):
+PUBLISHED = fine_tuning(2.5e-4)
+
+
+def trial(recipe=PUBLISHED, **options):
     values = {"data": "cycle", "steps": 3, "metric": "loss", **options}
     return Trial(Cycle(), batches(2, 8, 1), recipe, Streams(0), **values)
 
@@ -50,6 +53,30 @@ def test_fine_tuning_starts_at_the_shared_weights_and_leaves_them():
             network(images)
     expected = -measure(network, batches(2, 8, 1), 3).loss
     np.testing.assert_allclose(FineTuned(supernet, trial(still))(ARCHS[:1]), [expected], rtol=1e-6)
+
+
+def test_how_far_fine_tuning_moves():
+    archs, supernet = SPACE.sample(8, 1), make_supernet().eval()
+    before = snapshot(supernet)
+    moved = FineTuned(supernet, trial(fine_tuning(0.1), steps=20)).movement(archs)
+    assert same(before, supernet.state_dict())
+    assert moved.n == 8
+    assert moved.weights > 0.01
+    assert moved.scores > 0.1 * moved.spread
+    assert moved.ranks > 0
+    # At a rate by which no weight moves there is nothing but other statistics.
+    still = FineTuned(supernet, trial(fine_tuning(1e-30), steps=20)).movement(archs)
+    assert (still.weights, still.scores, still.ranks) == (0.0, 0.0, 0)
+    assert still.describe() == (
+        "fine-tuning moved weights by 0.00%, scores by 0 of a spread of"
+        f" {still.spread:.3g}, and the ranks of 0 of 8 architectures"
+    )
+    # The distance, by hand for one.
+    networks = [supernet.network(archs[0]) for _ in range(2)]
+    train_network(networks[1], Cycle(), fine_tuning(0.1), Streams(9), plan=Plan(phase="network", steps=20))
+    first, second = (torch.cat([p.detach().flatten() for p in network.parameters()]) for network in networks)
+    one = FineTuned(supernet, trial(fine_tuning(0.1), steps=20)).movement(archs[[0, 0]])
+    assert one.weights == pytest.approx(float((second - first).norm() / first.norm()), rel=1e-4)
 
 
 def test_scores_are_pure():

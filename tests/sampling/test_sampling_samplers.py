@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 
 from trueshot.core.errors import BudgetError, ConfigError
-from trueshot.sampling import Matched, Sampler, StrictlyFair, Uniform, expected_parts
+from trueshot.sampling import Matched, Sampler, StrictlyFair, Uniform, describe_sampler, expected_parts
 from trueshot.spaces import NONE, Chain, Site, Space, Topology
 from trueshot.spaces.skeletons import Chain as Skeleton
 
@@ -152,3 +152,38 @@ def test_strictly_fair_with_unequal_decisions_is_as_even_as_can_be(space):
 def test_a_last_step_may_be_cut_short():
     assert StrictlyFair(CHAIN).sample(8, np.random.default_rng(0)).shape == (8, 19)
     assert StrictlyFair(CHAIN).sample(0, np.random.default_rng(0)).shape == (0, 19)
+
+
+def test_a_target_that_nobody_asked_for_never_fixes_the_topology():
+    for most in (None, 1e12, 400e6):
+        sampler = Matched.within(TOPOLOGY, most, most_dropped=0.8)
+        droppable = TOPOLOGY.droppable.astype(bool)
+        assert (sampler.dropped[droppable] >= 1 / TOPOLOGY.options[droppable]).all()
+        assert not sampler.dropped[~droppable].any()
+        madds = TOPOLOGY.cost(sampler.sample(4000, np.random.default_rng(0))).madds
+        assert sampler.expected_madds == pytest.approx(madds.mean(), rel=0.01)
+        assert not sampler.drops_nothing
+    free = Matched.within(TOPOLOGY, None, most_dropped=0.8)
+    assert free.p_drop == 0.0
+    # Then it is uniform sampling: Eq. 3.
+    always, branches = expected_parts(TOPOLOGY)
+    uniform = TOPOLOGY.cost(Uniform(TOPOLOGY).sample(20_000, np.random.default_rng(0))).madds.mean()
+    assert free.expected_madds == pytest.approx(uniform, rel=5e-3)
+    assert free.expected_madds < always + branches
+    assert describe_sampler(free).endswith("expected MAdds, each branch as often as uniformly at least")
+    # A low bound is met as before, draw by draw.
+    low = Matched.within(TOPOLOGY, 300e6, most_dropped=0.8)
+    drawn = [
+        Matched(TOPOLOGY, low.p_drop, floored=floored).sample(50, np.random.default_rng(1)) for floored in (False, True)
+    ]
+    assert low.p_drop > 0.5
+    assert np.array_equal(*drawn)
+
+
+def test_an_explicit_target_stays_exact_and_says_when_it_drops_nothing():
+    always, branches = expected_parts(TOPOLOGY)
+    full = Matched.to_target(TOPOLOGY, always + branches)
+    assert full.expected_madds == pytest.approx(always + branches)
+    assert full.drops_nothing
+    assert describe_sampler(full).endswith("which drops nothing: only the full topology is sampled")
+    assert "drops nothing" not in describe_sampler(Matched.to_target(TOPOLOGY, always + 0.9 * branches))

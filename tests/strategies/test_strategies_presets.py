@@ -1,14 +1,19 @@
 """Presets and how values combine."""
 
+import numpy as np
 import pytest
 import torch
 
 from trueshot.cli.early import search_config
+from trueshot.cli.names import find, make_space
+from trueshot.cli.values import over_preset
 from trueshot.core.errors import ConfigError
+from trueshot.core.run import RunDirectory
 from trueshot.sharing import Supernet, single_path
 from trueshot.spaces import Chain, NasBench201, Topology
 from trueshot.spaces.checks import as_tuples
 from trueshot.strategies.presets import assignment, choose_preset, merge, preset_names, read_config, read_preset
+from trueshot.strategies.setup import Context
 
 SIDES = {"digits": 8, "small-cpu": 32, "small-gpu": 32, "large-cpu": 224, "large-gpu": 224}
 
@@ -107,3 +112,31 @@ def test_the_presets_of_the_paper_on_choices_are_usable():
     with torch.device("meta"):
         space = NasBench201(**read_preset("interchoice-nasbench201")["spaces"]["nasbench201"])
         assert sum(p.numel() for p in Supernet(space, single_path).parameters()) == 782_938
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_under_default_settings_every_option_of_every_decision_is_sampled(name, tmp_path):
+    preset = read_preset(name)
+    options = dict(preset["supernet"]).get("sampler", "auto")
+    part = find("sampler", options if isinstance(options, str) else options["kind"])
+    given = {} if isinstance(options, str) else {key: value for key, value in options.items() if key != "kind"}
+    for kind, arguments in preset["spaces"].items():
+        space = make_space(kind, {key: as_tuples(value) for key, value in arguments.items()})
+        context = Context(space=space, run=RunDirectory(tmp_path), device=torch.device("cpu"))
+        sampler = part.part("sampler", given).build(context)
+        drawn = sampler.sample(3000, np.random.default_rng(0))
+        for gene, decision in enumerate(space.decisions):
+            assert len(np.unique(drawn[:, gene])) == len(decision.options), (kind, decision)
+
+
+def test_presets_of_the_paper_on_choices_fill_empty_nodes_as_published():
+    def sharing(given, preset="interchoice-nasbench201"):
+        return over_preset(read_preset(preset), {"supernet": {"sharing": given}}, {"supernet"})["supernet"]["sharing"]
+
+    assert sharing("bias") == {"kind": "bias", "empty": "published"}
+    assert sharing({"kind": "shared-bias", "depth": 2}) == {"kind": "shared-bias", "empty": "published", "depth": 2}
+    assert sharing({"kind": "bias", "empty": "nothing"})["empty"] == "nothing"
+    assert sharing({"kind": "split", "epoch": 3}) == {"kind": "split", "epoch": 3}
+    assert sharing("bias", "surgery-nasbench201") == "bias"
+    config = search_config({"supernet": {"sharing": "bias"}}, read_preset("interchoice-subimagenet"))
+    assert config.strategy.config.supernet.sharing.config.empty == "published"

@@ -1,5 +1,6 @@
 """A search from start to end inside the process, by every strategy of the package."""
 
+import re
 import time
 
 import numpy as np
@@ -9,7 +10,7 @@ from strategy_parts import SPACE, kept_run, make_search
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.errors import BudgetError, ConfigError, DeviceError
 from trueshot.core.executor import Local
-from trueshot.core.results import Front, Networks
+from trueshot.core.results import Front, Networks, Text
 from trueshot.core.run import RunDirectory
 from trueshot.spaces.storage import load_network
 from trueshot.strategies import search as module
@@ -73,6 +74,10 @@ def test_another_budget_is_served_without_training(done, tmp_path):
     )
     other = again.run()
     assert other.head["digest"] == result.head["digest"]
+    # What the supernet was trained with is not what a new bound would have trained it with.
+    told, before = (dict(one.of_kind(Text)[0].rows) for one in (other, result))
+    assert told["Supernet trained with"] == before["Supernet trained with"] == before["First proposals"]
+    assert told["First proposals"] != told["Supernet trained with"]
     assert set(other.head["timings"]) == {"search", "retrain", "total"}
     phases = {event[1] for event in again.context.observer.events if event[0] == "begin"}
     assert not phases & {"supernet", "weight sampling"}
@@ -171,3 +176,19 @@ def test_devices_that_are_not_there_are_said():
         choose_device("abacus")
     with pytest.raises(DeviceError, match="is not supported: choose cpu or cuda"):
         choose_device("meta")
+
+
+def test_the_default_fine_tuning_changes_ranks(tmp_path):
+    search = make_search(
+        tmp_path,
+        oracle="supernet:fine-tuned",
+        weight_sampling={"samples": 1},
+        evaluation={"fine_tune_steps": 40, "metric": "loss"},
+        retraining=None,
+    )
+    told = dict(search.strategy.run().told)
+    assert "at learning rate 0.01;" in told["Oracle"]
+    line = r"fine-tuning moved weights by (.*)%, scores .* ranks of (\d) of \d architectures"
+    moved = re.fullmatch(line, told["Fine-tuning"])
+    assert float(moved[1]) > 0.1
+    assert int(moved[2]) > 0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trueshot.spaces import Space
     from trueshot.training.data.dataset import Dataset
 
-OUTSIDE = ("source", "space", "spaces", "preset", "proposers")
+OUTSIDE = ("source", "space", "spaces", "preset", "proposers", "sharings")
 """Keys of a configuration file that are not of a configuration itself."""
 
 NO_DATA = "say what to train on: --data digits, a folder, a Parquet file, cifar10 or subimagenet64"
@@ -123,14 +123,29 @@ def over_preset(preset: Mapping[str, Any], said: Mapping[str, Any], fields: set[
     """Return the values of a configuration: those of the preset that it has, and the user's over them.
 
     What a preset says only to other commands does not matter; from the user it is an error. Of the sizes of proposers
-    in the preset, those of the proposer that is used are taken. With values of an earlier run over those of the preset,
-    its proposer is kept.
+    in the preset, those of the proposer that is used are taken, and so with ways of sharing weights. With values of an
+    earlier run over those of the preset, its proposer is kept.
     """
     kept = {key: value for key, value in preset.items() if key in fields}
     kept.pop("proposer", None)
     if "proposer" in fields and (proposer := _proposer(preset, said)):
         kept["proposer"] = proposer
-    return merge(kept, {key: value for key, value in said.items() if key not in OUTSIDE})
+    values = merge(kept, {key: value for key, value in said.items() if key not in OUTSIDE})
+    return _with_sharing(values, preset.get("sharings") or {})
+
+
+def _with_sharing(values: dict[str, Any], sharings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values in which the way of sharing has the options that a preset gives it, under those that stand there.
+
+    Those of an earlier run are complete, so that a preset adds nothing to them.
+    """
+    supernet = values.get("supernet")
+    sharing = supernet.get("sharing") if isinstance(supernet, Mapping) else None
+    given = {"kind": sharing} if isinstance(sharing, str) else sharing
+    if not isinstance(given, Mapping) or given.get("kind") not in sharings:
+        return values
+    options = {"kind": given["kind"], **sharings[given["kind"]]}
+    return {**values, "supernet": {**dict(supernet or {}), "sharing": merge(options, given)}}
 
 
 def _proposer(below: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:

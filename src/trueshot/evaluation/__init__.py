@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from trueshot.evaluation.parallel import Spread
     from trueshot.evaluation.protocol import Evaluator
     from trueshot.evaluation.recalibration import PRESETS, RUNNING, Batch, Recalibration
-    from trueshot.evaluation.trained import FINE_TUNING, FineTuned, StandAlone, Trained, Trial, train_and_measure
+    from trueshot.evaluation.trained import (
+        FineTuned,
+        Movement,
+        StandAlone,
+        Trained,
+        Trial,
+        fine_tuning,
+        train_and_measure,
+    )
     from trueshot.evaluation.twins import TwinMean
     from trueshot.evaluation.weights import Weights, WithWeights
     from trueshot.evaluation.wrappers import Cached, Canonical, Mean, Median, Reporting
@@ -23,7 +31,6 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "FINE_TUNING",
     "PRESETS",
     "RUNNING",
     "Batch",
@@ -36,6 +43,7 @@ __all__ = [
     "Mean",
     "Median",
     "Metric",
+    "Movement",
     "OneShot",
     "ProxyImages",
     "ProxyTable",
@@ -49,6 +57,7 @@ __all__ = [
     "Weights",
     "WithWeights",
     "ZeroCost",
+    "fine_tuning",
     "measure",
     "parameter_expectation",
     "score_expectation",
@@ -67,7 +76,7 @@ __getattr__ = lazily(
         "parallel": ("Spread",),
         "protocol": ("Evaluator",),
         "recalibration": ("Batch", "PRESETS", "RUNNING", "Recalibration"),
-        "trained": ("FINE_TUNING", "FineTuned", "StandAlone", "Trained", "Trial", "train_and_measure"),
+        "trained": ("FineTuned", "Movement", "StandAlone", "Trained", "Trial", "fine_tuning", "train_and_measure"),
         "twins": ("TwinMean",),
         "weights": ("Weights", "WithWeights"),
         "wrappers": ("Cached", "Canonical", "Mean", "Median", "Reporting"),

@@ -30,8 +30,14 @@ from trueshot.training.plan import Plan, Revise
 from trueshot.training.standalone import build, train_network
 from trueshot.training.task import Row
 
-FINE_TUNING = Recipe(epochs=1, batch_size=512, lr=2.5e-4, final_lr=2.5e-4, momentum=0.0)
-"""The fine-tuning of ST-NAS: goes on at the final learning rate of the supernet. How long is not published."""
+
+def fine_tuning(lr: float) -> Recipe:
+    """Return how shared weights are fine-tuned: plain steps of a constant size. What is published says no more."""
+    return Recipe(epochs=1, batch_size=512, lr=lr, final_lr=lr, momentum=0.0)
+
+
+STILL = 1e-30
+"""A learning rate by which no weight moves, though running statistics do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +130,13 @@ class Trial:
         self.data, self.metric = data, metric
         self.steps = recipe.epochs * train.steps_per_epoch if steps is None else steps
 
+    def at(self, lr: float) -> Trial:
+        """Return the same at a constant learning rate."""
+        recipe = self.recipe.model_copy(update={"lr": lr, "final_lr": lr})
+        return Trial(
+            self.train, self.validation, recipe, self.streams, data=self.data, steps=self.steps, metric=self.metric
+        )
+
     @cached_property
     def digest(self) -> str:
         """Fingerprint of data and settings."""
@@ -173,8 +186,63 @@ class FineTuned:
         scores = [self.trial.score(row, classes, partial(self._network, row)) for row in rows]
         return np.array(scores, dtype=np.float64)
 
+    def movement(self, archs: UInt8[np.ndarray, "n decisions"]) -> Movement:
+        """Return how far fine-tuning moves weights and scores; what does not move is no fine-tuning.
+
+        Args:
+            archs: a few architectures, 2 at least.
+        """
+        still = self.trial.at(STILL)
+        distances, before, after = [], [], []
+        for row in self.supernet.space.check(archs):
+            networks: list[nn.Module] = []
+
+            def make(_: Streams, row: np.ndarray = row, networks: list[nn.Module] = networks) -> nn.Module:
+                networks.append(self.supernet.network(row))
+                return networks[-1]
+
+            classes = self.supernet.space.classes
+            before.append(still.score(row, classes, make))
+            after.append(self.trial.score(row, classes, make))
+            first, second = (torch.cat([p.detach().flatten() for p in net.parameters()]) for net in networks)
+            distances.append(float((second - first).norm() / first.norm()))
+        a, b = np.array(before), np.array(after)
+        return Movement(
+            weights=float(np.mean(distances)),
+            scores=float(np.abs(b - a).mean()),
+            spread=float(a.std()),
+            ranks=int((np.argsort(np.argsort(a)) != np.argsort(np.argsort(b))).sum()),
+            n=len(a),
+        )
+
     def _network(self, row: np.ndarray, _: Streams) -> nn.Module:
         return self.supernet.network(row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    """How far fine-tuning moved, beside as many passes that only adapt running statistics.
+
+    Attributes:
+        weights: distance of the weights from where they were, as a share of their length, mean over architectures.
+        scores: mean difference of the scores, ``spread`` the standard deviation of the scores before.
+        spread: see there.
+        ranks: architectures whose rank changed, of ``n``.
+        n: see there.
+    """
+
+    weights: float
+    scores: float
+    spread: float
+    ranks: int
+    n: int
+
+    def describe(self) -> str:
+        """Say it in a line."""
+        return (
+            f"fine-tuning moved weights by {self.weights:.2%}, scores by {self.scores:.3g} of a spread of"
+            f" {self.spread:.3g}, and the ranks of {self.ranks} of {self.n} architectures"
+        )
 
 
 @final

@@ -55,7 +55,8 @@ class MatchedConfig(SamplerConfig):
     """Branches dropped so that the expected multiply-adds meet a target (ST-NAS, Eq. 4 and 5).
 
     Attributes:
-        target_madds: the target; without one, the bound on the multiply-adds as far as ``p_drop`` stays at most 0.8.
+        target_madds: the target, met exactly; without one, the bound on the multiply-adds as far as ``p_drop`` stays at
+            most 0.8, and no branch is dropped more rarely than in uniform sampling (Eq. 3).
     """
 
     target_madds: int | None = Field(default=None, gt=0)

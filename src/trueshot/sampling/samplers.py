@@ -95,11 +95,19 @@ class Matched:
 
     Decisions with the option ``none`` take it with probability ``p_drop`` and each other option with
     ``(1 - p_drop) / others``; decisions without it are uniform.
+
+    Attributes:
+        space: some edges of it can be dropped.
+        p_drop: the probability.
+        per_step: architectures in a step.
+        floored: whether no branch is dropped more rarely than uniform sampling drops it (Eq. 3): so a topology is
+            trained even where ``p_drop`` is zero.
     """
 
     space: Space
     p_drop: float
     per_step: int = 1
+    floored: bool = False
 
     def __post_init__(self) -> None:
         """Check the space and the probability."""
@@ -137,6 +145,9 @@ class Matched:
     def within(cls, space: Space, most: float | None, *, most_dropped: float) -> Matched:
         """Return the sampler whose expected MAdds come as near to a bound as a limited ``p_drop`` allows.
 
+        Nobody asked for exactly this target, so that no branch is dropped more rarely than in uniform sampling: else a
+        bound above the mean, or none, would train the shared weights with all branches there, always.
+
         Args:
             space: has edges that can be dropped.
             most: the bound; without one, the MAdds of the most expensive architecture.
@@ -144,19 +155,36 @@ class Matched:
         """
         always, branches = expected_parts(space)
         if branches == 0:
-            return cls(space, 0.0)
+            return cls(space, 0.0, floored=True)
         target = most
         if target is None:
             ends = space.bounds("madds")
             assert ends is not None
             target = ends[1]
-        return cls(space, float(np.clip(1.0 - (target - always) / branches, 0.0, most_dropped)))
+        return cls(space, float(np.clip(1.0 - (target - always) / branches, 0.0, most_dropped)), floored=True)
 
     @property
     def expected_madds(self) -> float:
         """Expected MAdds of a sampled architecture, exact."""
         always, branches = expected_parts(self.space)
-        return always + (1.0 - self.p_drop) * branches
+        if not self.floored:
+            return always + (1.0 - self.p_drop) * branches
+        table = self.space.cost_table
+        assert table is not None
+        mean = table.madds.sum(axis=1) / (self.space.options - self.space.droppable)
+        drops = self.space.droppable.astype(bool)
+        return float(always + ((1.0 - self.dropped) * mean)[drops].sum())
+
+    @cached_property
+    def dropped(self) -> np.ndarray:
+        """Probability with which each decision drops its edge, ``(decisions,)``; zero where it cannot."""
+        least = 1.0 / self.space.options if self.floored else 0.0
+        return np.where(self.space.droppable.astype(bool), np.maximum(self.p_drop, least), 0.0)
+
+    @property
+    def drops_nothing(self) -> bool:
+        """Whether all branches are always there, so that no topology is sampled."""
+        return not (self.dropped > 0).any()
 
     @cached_property
     def _none(self) -> np.ndarray:
@@ -168,7 +196,7 @@ class Matched:
         others = self.space.options - (none >= 0)
         drawn = rng.integers(0, others, size=(n, len(none)))
         drawn += (none >= 0) & (drawn >= none)
-        dropped = (rng.random(drawn.shape) < self.p_drop) & (none >= 0)
+        dropped = (rng.random(drawn.shape) < self.dropped) & (none >= 0)
         return np.where(dropped, none, drawn).astype(np.uint8)
 
 

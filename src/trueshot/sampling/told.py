@@ -11,7 +11,12 @@ from trueshot.sampling.twins import Deisomorphic, FixedPool, LazyDeisomorphic
 def describe_sampler(sampler: Sampler) -> str:
     """Say how architectures are drawn; a user's own sampler is told by the name of its class."""
     if isinstance(sampler, Matched):
-        return f"p_drop {sampler.p_drop:.3f} for {format_count(sampler.expected_madds)} expected MAdds"
+        told = f"p_drop {sampler.p_drop:.3f} for {format_count(sampler.expected_madds)} expected MAdds"
+        if sampler.drops_nothing:
+            return f"{told}, which drops nothing: only the full topology is sampled"
+        if (sampler.dropped > sampler.p_drop + 1e-12).any():
+            return f"{told}, each branch as often as uniformly at least"
+        return told
     if isinstance(sampler, LiveConvolution):
         return f"{describe_sampler(sampler.sampler)}, with a live convolution"
     if isinstance(sampler, Deisomorphic):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from trueshot.core.errors import ConfigError
 from trueshot.sharing.conditioned import Conditioned
+from trueshot.sharing.config import Empty
 from trueshot.sharing.priors import Combination, Previous, Priors
 from trueshot.sharing.supernet import Sharing, by_row, single_path
 from trueshot.spaces import Site, Space
@@ -34,12 +35,16 @@ class Bias:
         depth: D of the paper, 1 to 3 there.
         priors: explicit lists of what each decision depends on, in place of ``depth``.
         weight_decay: whether the vectors decay as the weights do; they do in the paper's code.
+        empty: what leaves a node of a cell to which nothing leads: ``nothing``, so that vectors of zero are the
+            supernet without them; or, as in the paper's code (``published``), the chosen candidate applied to the
+            vector alone. 21.9 % of NAS-Bench-201 have such an edge, and 21.2 % one that leads to the output.
         over: the way of sharing that this is added to.
     """
 
     depth: int = 1
     priors: Priors | None = None
     weight_decay: bool = True
+    empty: Empty = "nothing"
     over: Sharing = single_path
 
     def __call__(self, space: Space) -> Callable[[Site], nn.Module]:
@@ -72,6 +77,7 @@ class SharedBias:
     depth: int = 1
     priors: Priors | None = None
     weight_decay: bool = True
+    empty: Empty = "nothing"
     over: Sharing = single_path
 
     def __call__(self, space: Space) -> Callable[[Site], nn.Module]:
@@ -94,7 +100,10 @@ def _placer(
 
     def place(site: Site) -> nn.Module:
         before, placed = previous.before(site), inner(site)
-        return Conditioned(placed, vector(Combination((*before, space.chooser(site))), site)) if before else placed
+        if not before:
+            return placed
+        added = vector(Combination((*before, space.chooser(site))), site)
+        return Conditioned(placed, added, fills=sharing.empty == "published")
 
     return place
 

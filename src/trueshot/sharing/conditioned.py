@@ -33,11 +33,12 @@ class Conditioned(nn.Module):
         inner: what stands at the site.
         vector: module that maps an architecture to ``(channels, 1, 1)``; each of its parameters is always used.
         multiply: whether to multiply instead of to add.
+        fills: whether it is run on an empty node, which it makes the candidate applied to the vector alone.
     """
 
-    def __init__(self, inner: nn.Module, vector: nn.Module, *, multiply: bool = False) -> None:
+    def __init__(self, inner: nn.Module, vector: nn.Module, *, multiply: bool = False, fills: bool = False) -> None:
         super().__init__()
-        self.inner, self.vector, self.multiply = inner, vector, multiply
+        self.inner, self.vector, self.multiply, self.fills = inner, vector, multiply, fills
         self._vector_parameters = tuple(vector.parameters())
         self._may_be_absent = isinstance(inner, MayBeAbsent)
 
@@ -75,15 +76,17 @@ class Conditioned(nn.Module):
         chosen = cast(Shared, self.inner).chosen(arch)
         if chosen is None:
             return None
-        return (Scaled if self.multiply else Shifted)(chosen, self.vector(arch).detach().clone())
+        vector = self.vector(arch).detach().clone()
+        return Scaled(chosen, vector) if self.multiply else Shifted(chosen, vector, fills=self.fills)
 
 
 @final
 class Shifted(nn.Module):
-    """A module whose input is shifted by a trainable vector ``(channels, 1, 1)``."""
+    """A module whose input is shifted by a trainable vector ``(channels, 1, 1)``, on an empty node too if it fills."""
 
-    def __init__(self, inner: nn.Module, vector: Tensor) -> None:
+    def __init__(self, inner: nn.Module, vector: Tensor, *, fills: bool = False) -> None:
         super().__init__()
+        self.fills = fills
         self.shift = nn.Parameter(vector)
         self.inner = inner
 

@@ -41,24 +41,39 @@ class ConditionedConfig(PartConfig):
     priors: tuple[tuple[int, ...], ...] | None = None
 
 
-class BiasConfig(ConditionedConfig):
+Empty = Literal["nothing", "published"]
+"""What leaves a node of a cell to which nothing leads."""
+
+
+class _BiasConfig(ConditionedConfig):
+    """What both forms of inter-choice bias have in common.
+
+    Attributes:
+        empty: what leaves a node of a cell to which nothing leads: ``nothing``; or as in the paper's code, and by
+            default in the presets of the paper, the candidate applied to the vector alone (``published``).
+    """
+
+    empty: Empty = "nothing"
+
+
+class BiasConfig(_BiasConfig):
     """Inter-choice bias: a vector for each combination of a site's choice and those before it."""
 
     def build(self, context: Any, *inside: Any) -> Sharing:
         """Return the way of sharing."""
         from trueshot.sharing.bias import Bias
 
-        return Bias(depth=self.depth, priors=self.priors)
+        return Bias(depth=self.depth, priors=self.priors, empty=self.empty)
 
 
-class SharedBiasConfig(ConditionedConfig):
+class SharedBiasConfig(_BiasConfig):
     """Inter-choice bias whose vectors are summed, one for each choice (appendix D of the paper)."""
 
     def build(self, context: Any, *inside: Any) -> Sharing:
         """Return the way of sharing."""
         from trueshot.sharing.bias import SharedBias
 
-        return SharedBias(depth=self.depth, priors=self.priors)
+        return SharedBias(depth=self.depth, priors=self.priors, empty=self.empty)
 
 
 class AttentionConfig(ConditionedConfig):

@@ -152,3 +152,15 @@ class Blends(Protocol):
 
     def blends(self, *context: Any) -> bool:
         """Return whether the module connects to a degree only when called with ``context``."""
+
+
+@runtime_checkable
+class Fills(Protocol):
+    """A placed module that may make something of a node to which nothing leads, such as a constant vector.
+
+    A skeleton that skips dead parts then runs it on zeros.
+    """
+
+    @property
+    def fills(self) -> bool:
+        """Whether the module is to be run on an empty node."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trueshot.core.errors import ConfigError
 from trueshot.spaces.levels import Level, measured, pyramid
-from trueshot.spaces.site import MayBeAbsent
+from trueshot.spaces.site import Fills, MayBeAbsent
 from trueshot.spaces.steps import AnyStep, Step, node_values, run
 
 Edge = tuple[int, int]
@@ -150,23 +150,29 @@ class Graph(Skeleton):
 
 
 @functools.lru_cache(maxsize=4096)
-def live_edges(present: tuple[Edge, ...], source: int, sink: int) -> frozenset[Edge]:
-    """Return the edges on a path of present edges from ``source`` to ``sink``; nodes are in topological order."""
+def live_edges(
+    present: tuple[Edge, ...], source: int, sink: int, filling: frozenset[Edge] = frozenset()
+) -> frozenset[Edge]:
+    """Return the edges on a path of present edges from ``source`` to ``sink``; nodes are in topological order.
+
+    A path may begin at an empty node too, by one of the edges ``filling``, which make something of it.
+    """
     reached, reaching = {source}, {sink}
     for i, j in sorted(present):
-        if i in reached:
+        if i in reached or (i, j) in filling:
             reached.add(j)
     for i, j in sorted(present, reverse=True):
         if j in reaching:
             reaching.add(i)
-    return frozenset((i, j) for i, j in present if i in reached and j in reaching)
+    return frozenset((i, j) for i, j in present if (i in reached or (i, j) in filling) and j in reaching)
 
 
 class Cell(nn.Module):
     """A directed acyclic graph from node 0, the input, to the last node; a node is the sum of its incoming edges.
 
     Only edges on a live path from input to output are run; without one the output is zero. An edge is absent when
-    nothing was placed, or when what was placed says so (:class:`~trueshot.spaces.site.MayBeAbsent`).
+    nothing was placed, or when what was placed says so (:class:`~trueshot.spaces.site.MayBeAbsent`). A live path may
+    begin at an empty node, which is zero, where what was placed fills it (:class:`~trueshot.spaces.site.Fills`).
     """
 
     def __init__(self, edges: Mapping[Edge, nn.Module | None]) -> None:
@@ -177,24 +183,31 @@ class Cell(nn.Module):
         self._order = [(i, j, f"{i}-{j}") for i, j in placed]
         self._always = tuple(edge for edge in placed if not isinstance(edges[edge], MayBeAbsent))
         self._asked = [(edge, f"{edge[0]}-{edge[1]}") for edge in placed if edge not in self._always]
-        self._live_always = live_edges(self._always, 0, self._sink)
+        self._filling = frozenset(edge for edge in placed if isinstance(module := edges[edge], Fills) and module.fills)
+        self._live_always = live_edges(self._always, 0, self._sink, self._filling)
 
     def _live(self, context: tuple[Any, ...]) -> frozenset[Edge]:
         if not self._asked:
             return self._live_always
         there = tuple(edge for edge, name in self._asked if not self.edges[name].absent(*context))  # type: ignore[operator]
-        return live_edges(self._always + there, 0, self._sink)
+        return live_edges(self._always + there, 0, self._sink, self._filling)
 
     def steps(self, *context: Any, first: int = 0) -> Sequence[Step]:
         """Return the live edges in order; the cell's nodes are numbered from ``first`` on."""
         live = self._live(context)
         if not live:
             return (Step(_ZERO, first, first + self._sink),)
-        return [
+        empty = self._empty(live) if self._filling else ()
+        return [Step(_ZERO, first, first + node) for node in empty] + [
             Step(self.edges[name], first + source, first + target, True)
             for source, target, name in self._order
             if (source, target) in live
         ]
+
+    @staticmethod
+    def _empty(live: frozenset[Edge]) -> list[int]:
+        """Return the nodes that live edges leave and none reaches."""
+        return sorted({source for source, _ in live} - {target for _, target in live} - {0})
 
     @property
     def nodes(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ from trueshot.strategies.trained import train_and_sample
 
 if TYPE_CHECKING:
     from trueshot.strategies.ranking import Ranking
+
+_MOVED = 10
+"""Architectures on which it is measured how far fine-tuning moves."""
 
 _BATCH_UNITS = 400
 """Units of progress of a batch of zero-cost proxies."""
@@ -107,7 +110,7 @@ def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
     Returns:
         ``scores`` (a column for each evaluator), ``reference`` (for each that is added up with others), ``curve``
         (rows of ``epoch``, ``seconds`` of training and ``scores`` of the curve's architectures), ``train_seconds``,
-        ``sampling_seconds``, ``score_seconds`` by evaluator, and ``history``.
+        ``sampling_seconds``, ``score_seconds`` by evaluator, ``history``, and how far fine-tuning moved.
     """
     weights = ranking.weights(index)
     supernet, batches = weights.make(), weights.batches()
@@ -145,7 +148,10 @@ def train_and_score(ranking: Ranking, index: int, tell: Tell) -> dict[str, Any]:
             at_epoch = Cached(single_checkpoint(one_shot, training.files[epoch]), cache)
             values = scorer.score(at_epoch, ranking.truth.archs[ranking.curve_archs])
             curve.append({"epoch": epoch, "seconds": history[epoch - 1]["seconds"], "scores": values.tolist()})
+    tuned = [part for part in ranking.shared if part.says("way") == "fine-tuned"]
+    moved = {part.kind: trained.movement(ranking.truth.archs[:_MOVED], part.says("metric")) for part in tuned}
     return {
+        "fine_tuning": {name: asdict(movement) for name, movement in moved.items()},
         "scores": columns,
         "reference": known,
         "curve": curve,

@@ -90,6 +90,7 @@ def assemble(
             },
         ),
         "fusion": {name: _parts(judge, columns) for name, columns in fusions.items()},
+        "fine_tuning": [record.get("fine_tuning", {}) for record in records],
         "proxies": {"seconds": seconds_spent(ranking)},
         "agreement": _agreement([table[ranking.shared[0].kind].to_numpy() for table in supernets]),
         "curve": _curve(ranking, judge, supernets, records),

@@ -31,7 +31,7 @@ from trueshot.sampling.config import AutoConfig
 from trueshot.search.protocol import Proposer
 from trueshot.strategies.asking import Asking, History, described
 from trueshot.strategies.checks import check_costs, check_sampler
-from trueshot.strategies.config import SearchedConfig
+from trueshot.strategies.config import BudgetConfig, SearchedConfig
 from trueshot.strategies.deadline import Deadline
 from trueshot.strategies.fusing import reference, untrained
 from trueshot.strategies.protocol import Forecast, Found, Phase
@@ -43,6 +43,9 @@ from trueshot.training.plan import Revise
 _SCORED, _TIMED = 4, 3
 _LONG = 2.0
 """Seconds of a score after which a forecast takes no second."""
+_MOVED = 8
+"""Architectures on which it is measured how far fine-tuning moves."""
+
 _CHUNK = 8
 """Architectures between two signs of progress, where a call of the evaluator has no price of its own."""
 
@@ -213,10 +216,27 @@ class Search:
                 ("Proposer", self.config.asker.kind),
                 ("First proposals", describe_sampler(self.sampler)),
                 ("Oracle", f"{oracle.kind}: {told}"),
+                *self._provenance(trained, history),
             ),
             values={"search_own_seconds": history.own_seconds},
             sampler=self.sampler,
         )
+
+    def _provenance(self, trained: TrainedSupernet | None, history: History) -> list[tuple[str, str]]:
+        """Return what the shared weights were trained with, and what their fine-tuning moved."""
+        if trained is None:
+            return []
+        sampler, earlier = self.sampler, self.context.earlier
+        if earlier is not None:
+            # Its bounds may be others than those of this search, and with them what was sampled.
+            stored = earlier.config["search"]
+            budget = BudgetConfig.make(stored["budget"])
+            known = self.context.replace(bounds=budget.bounds(self.context.costs))
+            sampler = trained.weights.config.sampler.build(known)
+        told = [("Supernet trained with", describe_sampler(sampler))]
+        if self._way == "fine-tuned" and len(history) > 1:
+            told.append(("Fine-tuning", trained.movement(history.archs[:_MOVED]).describe()))
+        return told
 
     def _told(self, trained: TrainedSupernet) -> str:
         """Say in a line how architectures are scored, part by part."""

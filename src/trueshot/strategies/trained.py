@@ -7,15 +7,17 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from trueshot.core.errors import ConfigError
 from trueshot.evaluation.config import EvaluationConfig, Metric, Way
 from trueshot.evaluation.expectation import parameter_expectation, score_expectation, single_checkpoint
 from trueshot.evaluation.one_shot import OneShot
 from trueshot.evaluation.protocol import Evaluator
-from trueshot.evaluation.trained import FINE_TUNING, FineTuned, Trial
-from trueshot.evaluation.weights import WithWeights
+from trueshot.evaluation.trained import FineTuned, Movement, Trial, fine_tuning
+from trueshot.evaluation.weights import WithWeights, installed
 from trueshot.evaluation.wrappers import Median
 from trueshot.sharing import Supernet
 from trueshot.strategies.supernet import MEDIAN, SharedWeights, Training, measured_batches
@@ -87,6 +89,17 @@ class TrainedSupernet:
             return Median([single_checkpoint(one_shot, snapshot) for snapshot in last])
         return single_checkpoint(one_shot, self.snapshots[0])
 
+    @property
+    def fine_tune_lr(self) -> float:
+        """The learning rate of fine-tuning."""
+        return self.config.fine_tune_lr or 0.1 * self.weights.config.recipe.lr
+
+    def movement(self, archs: UInt8[np.ndarray, "n decisions"], metric: Metric | None = None) -> Movement:
+        """Return how far fine-tuning moves weights and scores of some architectures."""
+        tuned = FineTuned(self.supernet, self._fine_tuning(metric or self.config.metric))
+        with installed(self.supernet, self.snapshots[0]):
+            return tuned.movement(archs)
+
     def one_shot(self, metric: Metric | None = None) -> OneShot:
         """Return what scores by the present weights, on validation images, recalibrated on training images."""
         context, config = self.weights.context, self.config
@@ -115,7 +128,8 @@ class TrainedSupernet:
             "parameter": f"one-shot at the mean of {n} SGLD samples of the weights",
             "score": f"mean one-shot score over {n} SGLD samples of the weights",
             "median": f"median one-shot score over the last {MEDIAN} checkpoints",
-            "fine-tuned": f"fine-tuned from the shared weights for {self.config.fine_tune_steps} steps",
+            "fine-tuned": f"fine-tuned from the shared weights for {self.config.fine_tune_steps} steps at learning rate"
+            f" {self.fine_tune_lr:g}",
         }[self.resolve(way)]
         norms = {
             "running": "running BatchNorm statistics",
@@ -144,7 +158,7 @@ class TrainedSupernet:
         return Trial(
             batches,
             self._validation(),
-            FINE_TUNING,
+            fine_tuning(self.fine_tune_lr),
             streams,
             data=context.images.digest,
             steps=self.config.fine_tune_steps,
