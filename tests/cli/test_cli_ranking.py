@@ -167,6 +167,25 @@ def test_canonical_writes_the_string_of_the_class(table: Path, capsys: pytest.Ca
     assert written["canonical"].tolist() == wanted
 
 
+def test_canonical_reads_what_truth_import_wrote(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    imported, out = table / "imported.parquet", table / "classes.parquet"
+    assert run(["truth", "import", str(table / "truth.parquet"), "--out", str(imported)]) == 0
+    assert run(["canonical", "nasbench201", "--in", str(imported), "--out", str(out)]) == 0
+    written = pd.read_parquet(out)
+    assert {"architecture", "canonical"} <= set(written)
+    pd.DataFrame({"name": ["x"]}).to_csv(table / "other.csv")
+    capsys.readouterr()
+    assert run(["canonical", "nasbench201", "--in", str(table / "other.csv"), "--out", str(out)]) == 2
+    assert "neither a column arch nor architecture" in capsys.readouterr().err
+
+
+def test_counts_are_written_out_and_the_form_of_an_architecture_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["space", "show", "nasbench201"]) == 0
+    assert "15,625 architectures" in capsys.readouterr().out
+    assert run(["space", "show", "--help"]) == 0
+    assert "nor_conv_3x3~0" in capsys.readouterr().out
+
+
 def test_canonical_refuses_an_unknown_rule(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = [
         "canonical",

@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from trueshot.cli.names import make_space
+from trueshot.cli.values import fitted_space
 from trueshot.core.errors import ConfigError
 from trueshot.operations import LinearBottleneck
-from trueshot.sampling import expected_parts
+from trueshot.sampling import Matched, expected_parts
 from trueshot.sharing import Supernet, single_path
 from trueshot.spaces import Topology
 from trueshot.spaces.counting import count_params
@@ -94,3 +96,26 @@ def test_residual_can_be_left_out():
 def test_an_impossible_plan_is_said(arguments):
     with pytest.raises(ConfigError, match="topology needs a width for each stage"):
         Topology(**arguments)
+
+
+def test_the_wide_plan_has_room_for_the_published_networks():
+    wide = make_space("topology", {"plan": "wide"})
+    assert wide.widths == (16, 16, 24, 64, 320)
+    assert wide == Topology(widths=(16, 16, 24, 64, 320))
+    always, branches = expected_parts(wide)
+    assert always + 0.4 * branches == pytest.approx(358e6, rel=0.005)
+    # ST-NAS-A has 5.2M parameters at 326M, B 7.8M at 503M.
+    rng = np.random.default_rng(0)
+    drawn = wide.cost(Matched(wide, 0.6).sample(20_000, rng))
+    for madds, params, low, high in ((326e6, 5.2e6, 0.4, 1.4), (503e6, 7.8e6, 1.2, 2.6)):
+        near = drawn.params[np.abs(drawn.madds - madds) < 0.05 * madds]
+        assert low < (params - near.mean()) / near.std() < high
+    with pytest.raises(ConfigError, match="plan: space topology has no plan 'wild': did you mean wide"):
+        make_space("topology", {"plan": "wild"})
+    with pytest.raises(ConfigError, match="plan: space chain takes no such argument"):
+        make_space("chain", {"plan": "wide"})
+
+
+def test_a_plan_goes_over_what_a_preset_shrinks():
+    space = fitted_space("topology", {"plan": "wide"}, {"topology": {"nodes": [2, 2], "widths": [4, 8]}}, None)
+    assert space == make_space("topology", {"plan": "wide"})

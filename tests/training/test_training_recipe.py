@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 from timm.scheduler import CosineLRScheduler
-from training_parts import make_supernet
+from torch import nn
+from training_parts import SPACE, make_supernet
 
 from trueshot.core.errors import ConfigError
+from trueshot.sharing import Bias, Supernet
 from trueshot.training.config import Adam, Recipe
 from trueshot.training.optimizers import clip_gradients, decay_groups, make_optimizer
 from trueshot.training.plan import Pace, Plan
@@ -155,3 +157,16 @@ def test_clipping_keeps_direction_and_bounds_the_norm():
     assert torch.equal(torch.cat([p.grad for p in parameters]), before)
     clip_gradients(parameters, 0.5)
     torch.testing.assert_close(torch.cat([p.grad for p in parameters]), 0.5 * before / before.norm(), rtol=1e-5, atol=0)
+
+
+def test_everything_decays_where_asked_but_what_a_module_spares():
+    supernet = Supernet(SPACE, Bias(weight_decay=False))
+    free, decayed = decay_groups(supernet, 0.1, everything=True)
+    spared = {id(value) for name, value in supernet.named_parameters() if name.endswith(".vectors")}
+    assert {id(value) for value in free["params"]} == spared
+    assert len(decayed["params"]) + len(spared) == len(list(supernet.parameters()))
+    assert (free["weight_decay"], decayed["weight_decay"]) == (0.0, 0.1)
+    groups = make_optimizer(nn.BatchNorm2d(3), Recipe(epochs=1, weight_decay=0.2, decay_all=True)).param_groups
+    assert [group["weight_decay"] for group in groups if group["params"]] == [0.2]
+    groups = make_optimizer(nn.BatchNorm2d(3), Recipe(epochs=1, weight_decay=0.2)).param_groups
+    assert [group["weight_decay"] for group in groups if group["params"]] == [0.0]

@@ -203,7 +203,7 @@ def find_study(name: str) -> Any:
 
 
 def make_space(name: str, arguments: Mapping[str, Any]) -> Space:
-    """Make the space called ``name``; arguments that are ``None`` keep their defaults.
+    """Make the space called ``name``; arguments that are ``None`` keep their defaults, ``plan`` names some at once.
 
     Raises:
         ConfigError: when there is no such space, or it does not take the arguments.
@@ -213,6 +213,11 @@ def make_space(name: str, arguments: Mapping[str, Any]) -> Space:
     cls = find_class("space", name)
     if not issubclass(cls, Space):
         raise ConfigError(f"space '{name}' is no subclass of trueshot.spaces.Space: name the class of a space")
+    plan = arguments.get("plan")
+    if plan is not None and cls.plans:
+        if plan not in cls.plans:
+            raise ConfigError(f"space.arguments.plan: space {name} has no plan '{plan}'{did_you_mean(plan, cls.plans)}")
+        arguments = {**cls.plans[plan], **{key: value for key, value in arguments.items() if key != "plan"}}
     known = [field.name for field in fields(cls) if field.init]
     for key in arguments:
         if key not in known:

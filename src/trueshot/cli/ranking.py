@@ -77,7 +77,7 @@ def criteria(
 
 def canonical(
     space: SpaceName,
-    in_: Annotated[Path, typer.Option("--in", metavar="FILE", help="Parquet or CSV with a column arch.")],
+    in_: Annotated[Path, typer.Option("--in", metavar="FILE", help="Table with a column arch or architecture.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The same with a column canonical.")],
     rule: Annotated[str | None, typer.Option(help="Canonical rule; the space's first by default.")] = None,
     json: Json = False,
@@ -89,10 +89,13 @@ def canonical(
     from trueshot.core.tables import read_table
 
     built = make_space(space, {})
-    table = read_table(in_, ("arch",))
+    table = read_table(in_, ())
+    named = [column for column in ("arch", "architecture") if column in table]
+    if not named:
+        raise DataError(f"{in_} has neither a column arch nor architecture: name that of the architectures so")
     if not len(table):
         raise DataError(f"{in_} has no architectures")
-    rows = built.canonical(np.stack([built.parse(str(text)) for text in table["arch"]]), rule)
+    rows = built.canonical(np.stack([built.parse(str(text)) for text in table[named[0]]]), rule)
     distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
     texts = np.array([built.format(row) for row in distinct], dtype=object)
     table["canonical"] = texts[inverse.reshape(-1)]
@@ -101,7 +104,7 @@ def canonical(
     emit(
         {**result, "out": str(out)},
         as_json=json,
-        human=lambda console: console.print(f"{out}: {len(table)} architectures, {len(distinct)} classes"),
+        human=lambda console: console.print(f"{out}: {len(table):,} architectures, {len(distinct):,} classes"),
     )
 
 

@@ -25,6 +25,14 @@ ImageSize = Annotated[int | None, typer.Option(help="Side of the square images i
 Classes = Annotated[int | None, typer.Option(help="Number of classes; the paper's by default.")]
 
 
+_ARCH = (
+    "An architecture: its options joined by '-'; of nasbench201 the benchmark's string, such as"
+    " |nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|."
+)
+
+_READABLE = 10**7
+"""Counts below are written out."""
+
 _DRAWN = 100
 """Random architectures whose costs are told where those of all cannot be."""
 
@@ -44,7 +52,7 @@ def list_spaces(json: Json = False) -> None:
 
 def show(
     space: SpaceName,
-    arch: Annotated[str | None, typer.Option(help="An architecture: its options joined by '-'.")] = None,
+    arch: Annotated[str | None, typer.Option(help=_ARCH)] = None,
     image_size: ImageSize = None,
     classes: Classes = None,
     supernet: Annotated[bool, typer.Option("--supernet", help="Count the single-path supernet.")] = False,
@@ -75,7 +83,9 @@ def show(
 def counted(space: Space) -> str:
     """Say how many architectures a space has."""
     number = space.architectures
-    return "uncounted architectures" if number is None else f"{number:.3g} architectures"
+    if number is None:
+        return "uncounted architectures"
+    return f"{number:,} architectures" if number < _READABLE else f"{number:.3g} architectures"
 
 
 def describe(space: Space) -> dict[str, Any]:

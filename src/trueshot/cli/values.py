@@ -189,7 +189,8 @@ def fitted_space(name: str, given: Mapping[str, Any], presets: Mapping[str, Any]
     Raises:
         ConfigError: when arguments are no mapping, name the shape of the data, or the space does not take them.
     """
-    arguments = presets.get(name) or {}
+    # A plan says the whole; what a preset shrinks is not for it.
+    arguments = {} if "plan" in given else presets.get(name) or {}
     if not isinstance(arguments, Mapping):
         raise ConfigError(f"the arguments of space {name} must be a mapping of names to values")
     shape: dict[str, Any] = {}

@@ -46,8 +46,9 @@ class NasBench201(Space):
 
     Without arguments it is the benchmark's own skeleton for CIFAR-10: 15,625 architectures, 16 channels, 5 cells a
     stage. Costs follow the benchmark: the classifier's bias counts, and so do edges that lead nowhere, although they
-    are never run. Canonical rules: ``functional`` (5,044 classes, two architectures are twins if and only if they are
-    the same function for some match of their weights), ``nb201`` (6,466, the literature's) and ``literal``.
+    are never run. Canonical rules: ``functional`` (5,044 classes of architectures that are the same function for some
+    match of their weights; 15 more merge up to BatchNorm's epsilon, since BatchNorm undoes a factor before it: conv(2x)
+    and conv(x)), ``nb201`` (6,466, the literature's) and ``literal``.
 
     Attributes:
         channels: width of the first stage; each later stage doubles it and halves the resolution.

@@ -52,12 +52,14 @@ class Space(abc.ABC):
         notation: how architectures are written.
         convention: what costs count.
         canonical_rules: the rules by which architectures are twins, the default first.
+        plans: arguments by a name, which may be given as ``plan`` where a space is made by its name.
     """
 
     name: ClassVar[str] = "space"
     notation: ClassVar[Notation] = Dashed()
     convention: ClassVar[Convention] = PLAIN
     canonical_rules: ClassVar[Mapping[str, Rule]] = {"literal": literal}
+    plans: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     image_size: int = 224
     classes: int = 1000
     in_channels: int = 3

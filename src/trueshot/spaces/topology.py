@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Integer, UInt8
@@ -65,6 +65,7 @@ class Topology(Space):
         "equal_nodes": _equal_nodes,
         "functional": _functional,
     }
+    plans: ClassVar[Mapping[str, Mapping[str, Any]]] = {"wide": {"widths": (16, 16, 24, 64, 320)}}
     nodes: tuple[int, ...] = (2, 2, 4, 8, 4)
     widths: tuple[int, ...] = (16, 24, 40, 80, 160)
     stem_stride: int = 2

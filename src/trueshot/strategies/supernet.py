@@ -179,7 +179,7 @@ class SharedWeights:
             supernet,
             self.sampler(),
             SGLD(
-                decay_groups(supernet, recipe.weight_decay),
+                decay_groups(supernet, recipe.weight_decay, everything=recipe.decay_all),
                 config.lr or max(recipe.final_lr, 1e-6),
                 temperature=temperature,
                 generator=context.streams.torch("sgld/noise", 0, device=context.device),

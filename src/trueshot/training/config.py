@@ -36,7 +36,8 @@ class Recipe(Config):
         warmup_epochs: epochs of linear rise before.
         momentum: of SGD.
         nesterov: whether the momentum is Nesterov's, as in PyTorch.
-        weight_decay: on convolution and linear weights, not on norms and biases.
+        weight_decay: on convolution and linear weights, not on norms and biases unless ``decay_all``.
+        decay_all: whether norms and biases decay too, as in the code of NATS-Bench and of aw_nas.
         label_smoothing: probability mass spread over the other classes.
         clip: bound on the gradient norm, none for no bound.
         ema_decay: decay of the averaged weights that are used at the end, none for the last weights. It is warmed up
@@ -55,6 +56,7 @@ class Recipe(Config):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = False
     weight_decay: float = Field(default=1e-4, ge=0, allow_inf_nan=False)
+    decay_all: bool = False
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     clip: float | None = Field(default=None, gt=0)
     ema_decay: float | None = Field(default=None, gt=0, lt=1)

@@ -37,10 +37,11 @@ class Stochastic(Protocol):
     generator: torch.Generator
 
 
-def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def decay_groups(module: nn.Module, weight_decay: float, *, everything: bool = False) -> list[dict[str, object]]:
     """Split the parameters into those without weight decay (norms, biases) and those with it, by timm's rule.
 
-    A module inside may name more of its own parameters that do not decay, by a method ``no_weight_decay``.
+    A module inside may name more of its own parameters that do not decay, by a method ``no_weight_decay``. With
+    ``everything`` all others decay, norms and biases too.
     """
     exempt = [
         f"{prefix}.{name}" if prefix else name
@@ -48,6 +49,11 @@ def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, objec
         if isinstance(inner, _Exempts)
         for name in inner.no_weight_decay()
     ]
+    if everything:
+        spared = set(exempt)
+        named = [(name, value) for name, value in module.named_parameters() if value.requires_grad]
+        kept, free = ([value for name, value in named if (name in spared) == out] for out in (False, True))
+        return [{"params": free, "weight_decay": 0.0}, {"params": kept, "weight_decay": weight_decay}]
     groups: list[dict[str, object]] = param_groups_weight_decay(module, weight_decay, no_weight_decay_list=exempt)
     return groups
 
@@ -61,7 +67,7 @@ def make_optimizer(trained: nn.Module | Iterable[Tensor], config: Recipe | Adam)
     """
     decay = config.weight_decay
     if isinstance(trained, nn.Module):
-        groups = decay_groups(trained, decay)
+        groups = decay_groups(trained, decay, everything=isinstance(config, Recipe) and config.decay_all)
     else:
         groups = [{"params": list(trained), "weight_decay": decay}]
     if isinstance(config, Adam):

@@ -97,10 +97,11 @@ def functional_codes(cells: UInt8[np.ndarray, "n 6"]) -> UInt64[np.ndarray, " n"
     """Return the codes of the functional rule, which has 5,044 classes.
 
     Two cells are twins if and only if some one-to-one match of their live convolutions' weights makes them the same
-    function. Every node is a sum of inputs and convolution outputs, each average-pooled some times (pooling is linear,
-    so that it is distributed over sums); every live convolution is of a kind and reads one node. The code is the least,
-    over all numberings of the live convolutions, of a 64-bit hash of that description; that no two classes of the
-    space collide is checked over the whole space in the tests.
+    function, whatever norms divide by: up to BatchNorm's epsilon 15 more classes merge, for BatchNorm undoes a factor
+    before it, so that conv(2x) is conv(x). Every node is a sum of inputs and convolution outputs, each average-pooled
+    some times (pooling is linear, so that it is distributed over sums); every live convolution is of a kind and reads
+    one node. The code is the least, over all numberings of the live convolutions, of a 64-bit hash of that description;
+    that no two classes of the space collide is checked over the whole space in the tests.
     """
     values = _node_values(cells)
     used = _used(values)
