@@ -52,6 +52,7 @@ def test_a_search_of_cells(tmp_path, monkeypatch):
         "proposer={population: 4, generations: 2}",
         "retraining={recipe: {epochs: 1, batch_size: 64, lr: 0.1, warmup_epochs: 0}, repeats: 1, random: 1}",
         "retraining.off_the_shelf=false",
+        "retraining.convergence=false",
         "budget.fractions=[1.0]",
     ]
     run = ["--data", "cifar10", "--space", "nasbench201", "--device", "cpu", "--out", tmp_path / "run"]

@@ -120,7 +120,7 @@ def test_what_is_wrong_is_said(run, tmp_path):
         assert "holds no trueshot run (no config.json)" in refused(*command)
     assert "has no winners" in refused("classify", tmp_path, image)
     assert "--format" in refused("export", run, "--format", "pickle")
-    weights = run / "winners" / "best-1" / "model.safetensors"
+    weights = run / "winners" / "recommended" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     assert "model.safetensors is corrupt" in refused("classify", run, image)
     assert "model.safetensors is corrupt" in refused("export", run)

@@ -51,7 +51,7 @@ KILLS = {
     "search": (["search", 6], "search: 12 architectures"),
     "retraining": (["random-1", 5], "random-1: 8 steps, 4 done before"),
     "a network": (["replace", "architecture.json"], "best-1: 8 steps, 8 done before"),
-    "validation": (["validation", 1], "validation: 4 networks"),
+    "validation": (["validation", 1], "validation: 5 networks"),
     "the last training": (["recommended", 7], "recommended: 12 steps, 6 done before"),
     "test": (["test", 1], "test: 5 networks"),
 }

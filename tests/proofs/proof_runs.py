@@ -15,6 +15,7 @@ FAST = sets(
     "data={max_images: 120, max_test_images: 40}",
     "retraining={recipe: {epochs: 1, batch_size: 64, lr: 0.1, warmup_epochs: 0}, repeats: 1, random: 1}",
     "retraining.off_the_shelf=false",
+    "retraining.convergence=false",
     "budget.fractions=[1.0]",
     "threads=1",
 )

@@ -117,10 +117,12 @@ def export_winners(run: RunDirectory, format: str, test: Part) -> dict[str, floa
     folders = [path.parent for path in found if not read_json(path)["extra"].get("repeat")]
     if not folders:
         raise RunError(f"{run.path} has no winners yet: finish the search with --resume")
-    preprocessing = Preprocessing.from_dict(load_network(folders[0]).preprocessing)
-    images = _first_images(test, preprocessing)
     exporter = export_onnx if format == "onnx" else export_module
-    return {folder.name: exporter(folder, example_images=images) for folder in folders}
+
+    def images(folder: Path) -> Tensor:
+        return _first_images(test, Preprocessing.from_dict(load_network(folder).preprocessing))
+
+    return {folder.name: exporter(folder, example_images=images(folder)) for folder in folders}
 
 
 def export_decision(run: RunDirectory, test: Part, left: Callable[[], float] | None = None) -> dict[str, float]:

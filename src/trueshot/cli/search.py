@@ -203,7 +203,8 @@ def _tell(console: Console, prepared: SearchRun, result: dict[str, Any]) -> None
         for note in comparison["notes"]:
             console.print(note, markup=False)
     if result["decision"] is not None:
-        console.print(result["decision"]["sentence"], markup=False)
+        for line in (*result["decision"]["notes"], result["decision"]["sentence"]):
+            console.print(line, markup=False)
     console.print(f"took {format_duration(result['timings']['total'])}; report {prepared.context.run.report}")
 
 

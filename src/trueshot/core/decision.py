@@ -48,6 +48,7 @@ class Decision:
         because: why it was chosen.
         sentence: all of it for people.
         rows: the network to take first.
+        notes: what else a reader should know, a sentence each.
     """
 
     network: str
@@ -55,6 +56,7 @@ class Decision:
     because: str
     sentence: str
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -79,6 +81,6 @@ class Decision:
                 )
                 for row in content["rows"]
             )
-            return cls(**{**content, "rows": rows})
+            return cls(**{**content, "rows": rows, "notes": tuple(content["notes"])})
         except (KeyError, TypeError) as error:
             raise RunError(f"the decision of this result is not readable ({error}): repeat its search") from error

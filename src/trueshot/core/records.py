@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-Role = Literal["winner", "random", "at-bound", "off-the-shelf", "recommended"]
-"""Found; random and as expensive as a found one; random and as expensive as the bound allows; off the shelf; the one
-that was chosen of these, trained anew on all images but those of the test."""
+Role = Literal["winner", "random", "at-bound", "off-the-shelf", "pretrained", "recommended"]
+"""Found; random and as expensive as a found one; random and as expensive as the bound allows; off the shelf; trained
+on other images before; the one that was chosen of these, trained anew on all images but those of the test."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

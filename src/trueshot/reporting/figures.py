@@ -33,6 +33,7 @@ from trueshot.reporting.style import (
 ROLES = {"winner": ("found by the search", WINNER, "o"), "random": ("random", RANDOM, "s")}
 ROLES["at-bound"] = ("random, just below the bound", RANDOM, "^")
 ROLES["off-the-shelf"] = ("off the shelf", SHELF, "D")
+ROLES["pretrained"] = ("pretrained", SHELF, "P")
 ROLES["recommended"] = ("recommended", WINNER, "*")
 
 _MANY = 2000

@@ -283,7 +283,7 @@ def _decision(findings: Findings) -> dict[str, Any] | None:
         ]
         name = row.names[0] if len(row.names) == 1 else "random networks"
         rows.append({"kind": _KINDS[row.kind], "name": name, "detail": f"{several}{_KINDS[row.kind]}", "cells": cells})
-    return {"sentence": decision.sentence, "heads": heads, "rows": rows}
+    return {"sentence": decision.sentence, "heads": heads, "rows": rows, "notes": decision.notes}
 
 
 def _found(findings: Findings) -> dict[str, Any]:

@@ -97,6 +97,8 @@ class RetrainingConfig(Config):
         at_bound: how many random architectures within 5 % below its bound stand beside each winner, a group apart.
         convergence: whether one network of each kind is also trained for half as long, to tell whether all converge.
         least_steps: optimizer steps below which networks cannot converge; a time budget that allows no more is refused.
+        pretrained: network with weights from elsewhere that stands beside them, ``none`` for none; without a name, that
+            of an installed package, if any.
         off_the_shelf: whether a MobileNetV2 scaled to the cost of the most expensive winner stands beside them.
         distillation: an optional teacher.
     """
@@ -108,6 +110,14 @@ class RetrainingConfig(Config):
     at_bound: int = Field(default=0, ge=0)
     convergence: bool = False
     least_steps: int = Field(default=1, ge=1)
+    pretrained: Annotated[
+        str | None,
+        Flag(
+            "--pretrained",
+            metavar="PATH_OR_NAME",
+            help="A pretrained network of timm beside the others: MODEL=FILE, a name, or none.",
+        ),
+    ] = None
     off_the_shelf: bool = True
     distillation: DistillationConfig | None = None
 

@@ -9,7 +9,7 @@ import numpy as np
 from trueshot.core.decision import Decision, Kind, Row
 from trueshot.core.records import NetworkRecord, Role
 from trueshot.core.results import Estimate
-from trueshot.criteria.bootstrap import mean_interval, proportion_interval
+from trueshot.criteria.bootstrap import mean_interval, proportion_difference_interval, proportion_interval
 from trueshot.strategies.choice import Choice, Rule
 
 _TOLD: dict[Role, str] = {
@@ -17,14 +17,21 @@ _TOLD: dict[Role, str] = {
     "random": "drawn at random",
     "at-bound": "drawn at random",
     "off-the-shelf": "off the shelf",
+    "pretrained": "pretrained on other images",
 }
 
 
-def decide(records: Sequence[NetworkRecord], choice: Choice, rule: Rule) -> Decision:
+def decide(records: Sequence[NetworkRecord], choice: Choice, rule: Rule, *, notes: Sequence[str] = ()) -> Decision:
     """Return the decision on tested networks, the recommended one among them.
 
     The found network is the most accurate winner on validation images; the random ones are those beside it, or where
-    it has none, beside another winner; of networks off the shelf the most accurate is shown.
+    it has none, beside another winner; of networks off the shelf the most accurate is shown, of pretrained ones all.
+
+    Args:
+        records: of all networks.
+        choice: what was chosen of them.
+        rule: how.
+        notes: what else a reader should know.
     """
     named = {record.name: record for record in records}
     recommended = next(record for record in records if record.role == "recommended")
@@ -37,6 +44,8 @@ def decide(records: Sequence[NetworkRecord], choice: Choice, rule: Rule) -> Deci
     shelf = _best(records, "off-the-shelf", rule)
     if shelf is not None:
         rows.append(_row("off-the-shelf", [shelf], rule))
+    pretrained = [record for record in records if record.role == "pretrained"]
+    rows += [_row("pretrained", [record], rule) for record in pretrained]
     chosen = named[choice.name]
     fresh = recommended.validation is None
     trained = ", trained anew on training and validation images" if fresh else ""
@@ -44,8 +53,24 @@ def decide(records: Sequence[NetworkRecord], choice: Choice, rule: Rule) -> Deci
         f"Take {recommended.name}, the architecture of {chosen.name} ({_TOLD[chosen.role]}){trained}: {choice.because}."
     )
     return Decision(
-        network=recommended.name, of=chosen.name, because=choice.because, sentence=sentence, rows=tuple(rows)
+        network=recommended.name,
+        of=chosen.name,
+        because=choice.because,
+        sentence=sentence,
+        rows=tuple(rows),
+        notes=(*([] if found is None else [_less(found, one) for one in pretrained]), *notes),
     )
+
+
+def _less(found: NetworkRecord, other: NetworkRecord) -> str:
+    """Say how much better the found network is than another, whatever the sign, on the same test images."""
+    assert found.test is not None
+    assert other.test is not None
+    shares = [(round(one.top1 * one.n), one.n) for one in (found.test, other.test)]
+    interval = proportion_difference_interval(shares[0], shares[1])
+    points = [f"{100 * value:+.1f}".replace("-", "−") for value in (interval.low, interval.high)]
+    difference = f"{100 * (found.test.top1 - other.test.top1):+.1f}".replace("-", "−")
+    return f"{found.name} less {other.name}: {difference} points (95 % interval {points[0]} to {points[1]})."
 
 
 def _best(records: Sequence[NetworkRecord], role: Role, rule: Rule) -> NetworkRecord | None:

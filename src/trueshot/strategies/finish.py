@@ -6,10 +6,12 @@ import dataclasses
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from trueshot.core.errors import TrainingError
 from trueshot.core.files import read_json, write_json
 from trueshot.core.records import Accuracy, NetworkRecord
 from trueshot.core.run import read_log
@@ -24,10 +26,12 @@ from trueshot.strategies.picking import (
     Candidate,
     budgets_of,
     pick_off_the_shelf,
+    pick_pretrained,
     pick_random,
     pick_winners,
     repeated,
 )
+from trueshot.strategies.pretrained import NONE_HAD
 from trueshot.strategies.protocol import Found
 from trueshot.strategies.setup import Context
 from trueshot.strategies.supernet import measured_batches
@@ -95,16 +99,29 @@ class Finish:
         choice = choose(validated, self.rule)
         chosen = next(candidate for candidate in outcome.trained if candidate.name == choice.name)
         anew = trainings.anew(chosen)
-        compared = [candidate for candidate in outcome.trained if candidate.role != "check"]
+        measured = {record.name for record in validated}
+        compared = [candidate for candidate in outcome.trained if candidate.name in measured]
         records = self._test(compared, validated, chosen, anew=anew)
         return Finished(
             records=records,
             comparison=compare(records, notes),
-            decision=decide(records, choice, self.rule),
+            decision=decide(records, choice, self.rule, notes=self._notes),
             told=trainings.told(records, outcome.given_up),
         )
 
     @property
+    def _notes(self) -> tuple[str, ...]:
+        """What there is to say of the pretrained network."""
+        pretrained = self.trainings.pretrained
+        if pretrained is not None:
+            return (
+                f"The pretrained network is timm's {pretrained.model}, weights: {pretrained.told}. It was trained on"
+                " other images, which may hold these classes, and even some of these images: its accuracy flatters it"
+                " then.",
+            )
+        return () if self.config.pretrained == "none" else (NONE_HAD[:1].upper() + NONE_HAD[1:] + ".",)
+
+    @cached_property
     def trainings(self) -> Trainings:
         """What trains the candidates."""
         return Trainings(context=self.context, config=self.config)
@@ -112,6 +129,7 @@ class Finish:
     def checks(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return the trainings of half the length that tell whether networks of each kind have converged."""
         kinds = {candidate.kind: candidate for candidate in reversed(candidates)} if self.config.convergence else {}
+        kinds.pop("frozen", None)
         return [
             replace(candidate, name=f"{candidate.name}-half", role="check", share=0.5) for candidate in kinds.values()
         ]
@@ -145,7 +163,12 @@ class Finish:
             scores = found.evaluator(np.stack([candidate.row for candidate in random]))
             random = [replace(candidate, score=float(s)) for candidate, s in zip(random, scores, strict=True)]
         shelf = pick_off_the_shelf(self.context.space, winners) if config.off_the_shelf else []
-        return repeated(winners + random, config.repeats) + shelf, drawn.notes
+        pretrained = self.trainings.pretrained
+        before = []
+        if pretrained is not None:
+            budget = max((winner.budget or 0 for winner in winners), default=0) or None
+            before = pick_pretrained(pretrained.space(self.context.images), budget)
+        return repeated(winners + random, config.repeats) + shelf + before, drawn.notes
 
     def _validate(self, candidates: Sequence[Candidate]) -> list[NetworkRecord]:
         """Measure all trained networks on the validation images, which none of them was trained on."""
@@ -155,10 +178,12 @@ class Finish:
             accuracies = {name: dataclasses.asdict(accuracy) for name, accuracy in found.items()}
             write_json(path, {"networks": accuracies})
         stored = {name: Accuracy.from_json(one) for name, one in read_json(path)["networks"].items()}
+        candidates = [candidate for candidate in candidates if candidate.name in stored]
+        pairs = {check: check.name.removesuffix("-half") for check in stored if check.endswith("-half")}
         gained = {
-            check.kind: stored[check.name.removesuffix("-half")].top1 - stored[check.name].top1
+            check.kind: stored[pairs[check.name]].top1 - stored[check.name].top1
             for check in candidates
-            if check.role == "check"
+            if check.role == "check" and pairs[check.name] in stored
         }
         converged = {kind: bool(gain < CONVERGED) for kind, gain in gained.items()}
         return [
@@ -187,12 +212,21 @@ class Finish:
     def _measure(self, phase: str, candidates: Sequence[Candidate], part: Part) -> dict[str, Accuracy]:
         """Return the accuracies of trained networks on a part of the images, by name."""
         context, found = self.context, dict[str, Accuracy]()
-        batches = measured_batches(context, part)
+        ready = {True: measured_batches(context, part)}
         context.observer.begin(phase, len(candidates), 0, "network")
         for done, candidate in enumerate(candidates, start=1):
             loaded = load_network(context.run.network(candidate.name, candidate.role))
             network = placed(loaded.network, context.device)
-            found[candidate.name] = measure(network, batches, len(context.images.classes))
+            plain = candidate.way == "scratch"
+            if plain not in ready:
+                # A pretrained network sees images in a scaling of its own.
+                own = context.replace(dataset=self.trainings.images(candidate))
+                ready[plain] = measured_batches(own, part)
+            try:
+                found[candidate.name] = measure(network, ready[plain], len(context.images.classes))
+            except TrainingError as error:
+                # The other networks are worth their training all the same.
+                context.observer.say(f"{candidate.name} is left out: {error}")
             context.observer.advance(phase, done)
         context.observer.end(phase)
         return found

@@ -51,6 +51,7 @@ class FinishRates:
         steps_per_epoch: of the training images; ``all_steps`` of these and the validation images.
         image: seconds of one image in a pass forward.
         measured: validation and test images.
+        frozen: seconds that a pretrained network and its linear head take, 0 without one.
     """
 
     step: tuple[float, ...]
@@ -59,6 +60,7 @@ class FinishRates:
     all_steps: int
     image: float
     measured: int
+    frozen: float = 0.0
 
     @classmethod
     def of(cls, finish: Finish) -> FinishRates:
@@ -81,6 +83,7 @@ class FinishRates:
             all_steps=max(1, (len(images.train) + len(images.validation)) // config.recipe.batch_size),
             image=_forward(finish, space, winners[0].row, batches),
             measured=len(images.validation) + images.test_size,
+            frozen=_frozen(finish, batches),
         )
 
     def phases(self, config: RetrainingConfig, budgets: int) -> tuple[Phase, ...]:
@@ -92,9 +95,20 @@ class FinishRates:
         anew = self.step[0] * self.all_steps
         networks = budgets * alike + config.off_the_shelf + 1
         return (
+            *([Phase("pretrained", self.frozen)] if self.frozen else []),
             Phase("retraining", (trained * self.steps_per_epoch + anew) * config.recipe.epochs),
             Phase("test and export", networks * self.measured * self.image + EXPORT * _DECIDED),
         )
+
+
+def _frozen(finish: Finish, batches: Any) -> float:
+    """Return what it takes to see all images by the pretrained network once, and half as long for its head."""
+    pretrained, images = finish.trainings.pretrained, finish.context.images
+    if pretrained is None:
+        return 0.0
+    space = pretrained.space(images)
+    count = len(images.train) + len(images.validation) + images.test_size
+    return 1.5 * count * _forward(finish, space, space.parse(""), batches)
 
 
 def _forward(finish: Finish, space: Space, row: Any, batches: Any) -> float:

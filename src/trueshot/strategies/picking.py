@@ -17,9 +17,12 @@ from trueshot.search.selection import best_under
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.offtheshelf import MobileNetV2, reduction_for
+from trueshot.spaces.timm_model import TimmModel
 from trueshot.spaces.widths import scale_width
 from trueshot.strategies.baselines import BELOW, LEAST, NEAR, draw_costing
 from trueshot.strategies.config import BudgetConfig
+
+Way = Literal["scratch", "tuned", "frozen"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,7 @@ class Candidate:
         score: what the evaluator said, ``None`` where it was not asked.
         repeat: number of the training, from 0; each has its own seed.
         share: of the steps of the others; half of them tells whether those have converged.
+        way: trained from scratch, or a pretrained network: fine-tuned, or frozen but for a linear head.
     """
 
     name: str
@@ -45,10 +49,13 @@ class Candidate:
     score: float | None = None
     repeat: int = 0
     share: float = 1.0
+    way: Way = "scratch"
 
     @property
-    def kind(self) -> str:
-        """What has to converge by itself: networks of the ``space``, or networks off the ``shelf``."""
+    def kind(self) -> Literal["space", "shelf", "tuned", "frozen"]:
+        """What has to converge by itself: networks of the ``space``, off the ``shelf``, or fine-tuned ones."""
+        if self.way != "scratch":
+            return self.way
         return "shelf" if not self.row.size else "space"
 
     @property
@@ -180,6 +187,16 @@ def pick_off_the_shelf(space: Space, winners: list[Candidate]) -> list[Candidate
     scaled = scale_width(plan, lambda network: network.madds, target)
     row = scaled.parse("")
     return [Candidate(name="mobilenetv2", role="off-the-shelf", space=scaled, row=row, budget=budget)]
+
+
+def pick_pretrained(space: TimmModel, budget: float | None) -> list[Candidate]:
+    """Return a pretrained network frozen and fine-tuned, in this order: the second starts from the first one's head."""
+    ways: tuple[Way, ...] = ("frozen", "tuned")
+    row = space.parse("")
+    return [
+        Candidate(name=f"{space.model}-{way}", role="pretrained", space=space, row=row, budget=budget, way=way)
+        for way in ways
+    ]
 
 
 def repeated(candidates: list[Candidate], repeats: int) -> list[Candidate]:

@@ -66,6 +66,10 @@ class SearchRun:
                 f" architecture of {self.context.space.name}: choose larger ones"
             )
         load_teacher(self.context, self.finish.config.distillation)
+        pretrained = self.finish.trainings.pretrained
+        if pretrained is not None:
+            space = pretrained.space(self.context.images)
+            pretrained.load_into(space.network(space.parse("")))
 
     def forecast(self) -> Forecast:
         """Return what the phases are expected to take."""

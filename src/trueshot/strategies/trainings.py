@@ -5,29 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+
+from torch import nn
 
 from trueshot.core.errors import TrainingError
 from trueshot.core.files import read_json, write_bytes, write_json
 from trueshot.core.random import Streams
-from trueshot.core.records import NetworkRecord
+from trueshot.core.records import NetworkRecord, Role
 from trueshot.core.run import read_log
 from trueshot.core.units import format_duration
 from trueshot.evaluation.timing import step_seconds, waiting_for
 from trueshot.evaluation.trained import train_and_measure
 from trueshot.spaces import Space
-from trueshot.spaces.storage import ARCHITECTURE, WEIGHTS, save_network
+from trueshot.spaces.storage import ARCHITECTURE, WEIGHTS, load_network, save_network
 from trueshot.strategies.config import RetrainingConfig
 from trueshot.strategies.deadline import Deadline
 from trueshot.strategies.picking import Candidate
+from trueshot.strategies.pretrained import MOST_IMAGES, Pretrained, fit_head, wanted
 from trueshot.strategies.setup import Context
 from trueshot.strategies.supernet import load_teacher
 from trueshot.strategies.turns import PARTS, Job, Turn, next_turn
 from trueshot.training.checkpoints import load_checkpoint
 from trueshot.training.classification import Loss
-from trueshot.training.data.batches import Batches, train_batches
-from trueshot.training.data.dataset import Part
+from trueshot.training.config import Recipe
+from trueshot.training.data.batches import Batches, eval_batches, train_batches
+from trueshot.training.data.dataset import Dataset, Part
 from trueshot.training.optimizers import make_optimizer
 from trueshot.training.plan import Pace, Plan, Revise
 from trueshot.training.standalone import NetworkTask, build
@@ -38,6 +43,13 @@ RECOMMENDED: Final = "recommended"
 _MORE, _LONGER = 4.0, 4.0
 """Steps at most within a time budget: of all networks, in shares of the preset's; of the one that is trained anew, in
 shares of those."""
+_TUNING_LR = 0.02
+"""Learning rate at most of a network that is fine-tuned."""
+_KINDS: dict[tuple[Role, ...], str] = {
+    ("winner", "random", "at-bound"): "Networks of the space",
+    ("off-the-shelf",): "Networks off the shelf",
+    ("pretrained",): "The fine-tuned network",
+}
 _PROBED = 4
 """Steps that are timed before the first turn."""
 
@@ -63,21 +75,33 @@ class Trainings:
     context: Context
     config: RetrainingConfig
 
-    def batches(self, repeat: int, part: Part | None = None) -> Batches:
+    def batches(self, repeat: int, part: Part | None = None, images: Dataset | None = None) -> Batches:
         """Return the training batches: the same images in the same order for every candidate of one repeat.
 
         Args:
             repeat: number of the training.
             part: what to train on; the training images by default.
+            images: where they come from, which scales them; those of the run by default.
         """
         return train_batches(
             self.context.images.train if part is None else part,
-            self.context.images,
+            images or self.context.images,
             batch_size=self.config.recipe.batch_size,
             augmentation=self.config.augmentation,
             streams=self.context.streams.child("retraining-batches", repeat),
             device=self.context.device,
         )
+
+    @cached_property
+    def pretrained(self) -> Pretrained | None:
+        """The pretrained network that stands beside the others, if any."""
+        return wanted(self.config.pretrained, self.context.images)
+
+    def images(self, candidate: Candidate) -> Dataset:
+        """Return the images in the scaling of a candidate: a pretrained network has its own."""
+        if candidate.way == "scratch" or self.pretrained is None:
+            return self.context.images
+        return self.pretrained.images(self.context.images)
 
     @property
     def steps(self) -> int:
@@ -88,7 +112,13 @@ class Trainings:
     def run(self, candidates: Sequence[Candidate]) -> Outcome:
         """Train all, as far as the time allows; a network that was drawn or taken off the shelf may break."""
         deadline = self.context.deadline
-        return self._in_order(candidates) if deadline is None else self._in_turns(candidates, deadline)
+        frozen = [candidate for candidate in candidates if candidate.way == "frozen"]
+        others = [candidate for candidate in candidates if candidate.way != "frozen"]
+        for candidate in frozen:
+            self.context.observer.say(f"{candidate.name}: a linear head is fitted")
+            self.train(candidate)
+        outcome = self._in_order(others) if deadline is None else self._in_turns(others, deadline)
+        return replace(outcome, trained=outcome.trained + frozen)
 
     def _in_order(self, candidates: Sequence[Candidate]) -> Outcome:
         trained: list[Candidate] = []
@@ -199,11 +229,17 @@ class Trainings:
         if (folder / WEIGHTS).exists() and (folder / ARCHITECTURE).exists() and _holds(folder, candidate.arch):
             checkpoint.unlink(missing_ok=True)
             return
+        refit, images = candidate.role == RECOMMENDED, self.images(candidate)
+        part_of = context.all_training_images if refit else context.images.train
+        if candidate.way == "frozen":
+            self._fit_head(candidate, images, part_of)
+            return
         streams = context.streams.child(f"network/{candidate.stream}", candidate.repeat)
-        space = candidate.space.final()
+        space, recipe = candidate.space.final(), self._recipe(candidate)
         network = build(lambda: space.network(candidate.row), streams, context.device)
-        refit = candidate.role == RECOMMENDED
-        batches = self.batches(candidate.repeat, context.all_training_images if refit else None)
+        if candidate.way == "tuned":
+            self._start_from_frozen(network, candidate)
+        batches = self.batches(candidate.repeat, part_of, images)
         first = round(config.recipe.epochs * batches.steps_per_epoch * candidate.share)
         total = first if steps is None else max(1, round(steps * candidate.share))
         what = (RECOMMENDED if refit else "network", config.plain(), candidate.stream, context.seed)
@@ -219,7 +255,7 @@ class Trainings:
         trained = train_and_measure(
             network,
             batches,
-            config.recipe,
+            recipe,
             streams,
             plan=plan,
             classes=len(context.images.classes),
@@ -231,18 +267,47 @@ class Trainings:
         )
         if part < 1.0:
             return
-        save_network(
-            folder,
-            trained.network,
-            space=space,
-            arch=candidate.arch,
-            name=candidate.name,
-            classes=context.images.classes,
-            preprocessing=context.images.preprocessing.to_dict(),
-            extra=_extra(candidate),
-        )
+        self._save(candidate, trained.network, images)
         # The saved network replaces it; without it the directory stays small.
         checkpoint.unlink(missing_ok=True)
+
+    def _save(self, candidate: Candidate, network: nn.Module, images: Dataset) -> None:
+        save_network(
+            self.context.run.network(candidate.name, candidate.role),
+            network,
+            space=candidate.space.final(),
+            arch=candidate.arch,
+            name=candidate.name,
+            classes=images.classes,
+            preprocessing=images.preprocessing.to_dict(),
+            extra=_extra(candidate),
+        )
+
+    def _fit_head(self, candidate: Candidate, images: Dataset, part: Part) -> None:
+        """Fit a linear head to what the pretrained network sees of the images, which are not augmented."""
+        assert self.pretrained is not None
+        context, model = self.context, self.pretrained.model
+        streams = context.streams.child(f"network/{candidate.stream}")
+        network = build(lambda: candidate.space.network(candidate.row), streams, context.device)
+        self.pretrained.load_into(network)
+        batches = eval_batches(part, images, batch_size=256, device=context.device, limit=MOST_IMAGES)
+        fit_head(network, model, batches, len(images.classes))
+        self._save(candidate, network, images)
+
+    def _start_from_frozen(self, network: nn.Module, candidate: Candidate) -> None:
+        """Give a network that is fine-tuned the pretrained weights and the head that was fitted to them."""
+        name = f"{candidate.name.removesuffix('-half').rpartition('-')[0]}-frozen"
+        if candidate.role == RECOMMENDED and self.pretrained is not None:
+            name = f"{self.pretrained.model}-frozen"
+        frozen = load_network(self.context.run.network(name, "pretrained"))
+        network.load_state_dict(frozen.network.state_dict())
+
+    def _recipe(self, candidate: Candidate) -> Recipe:
+        """Return how a candidate is trained: a fine-tuned one by small steps."""
+        recipe = self.config.recipe
+        if candidate.way != "tuned":
+            return recipe
+        return recipe.replace(lr=min(recipe.lr, _TUNING_LR), final_lr=min(recipe.final_lr, _TUNING_LR))
 
     def anew(self, chosen: Candidate) -> bool:
         """Train the chosen architecture on training and validation images, for as long as there is time.
@@ -253,7 +318,7 @@ class Trainings:
             Whether it was trained anew.
         """
         context, candidate = self.context, replace(chosen, name=RECOMMENDED, role=RECOMMENDED)
-        deadline = context.deadline
+        deadline = None if chosen.way == "frozen" else context.deadline
         steps = None if deadline is None else self._steps_anew(chosen, deadline)
         try:
             if steps == 0:
@@ -305,8 +370,8 @@ class Trainings:
         size, images = self.config.recipe.batch_size, len(self.context.images.train)
         steps = self._compared_steps()
         rows = [("Each network", f"{steps:,} steps of {min(size, images)} images, {steps * size / images:.0f} epochs")]
-        for kind, name in (("space", "Networks of the space"), ("shelf", "Networks off the shelf")):
-            known = {one.converged for one in compared if (one.role == "off-the-shelf") == (kind == "shelf")}
+        for roles, name in _KINDS.items():
+            known = {one.converged for one in compared if one.role in roles}
             if True in known or False in known:
                 rows.append((name, "converged" if known == {True} else "not converged: half the steps are far worse"))
         return (*rows, *([("No time for", ", ".join(given_up))] if given_up else []))
@@ -316,7 +381,8 @@ def drop_order(candidate: Candidate, among: Sequence[Candidate]) -> int:
     """Return when a candidate is given up for lack of time: the highest first, 0 never.
 
     Second seeds go first, then random networks just below the bound, then smaller budgets, the smallest first, then
-    random networks beyond two, then networks off the shelf and the check of their convergence, then that of the space.
+    random networks beyond two, then the fine-tuned network, then networks off the shelf and the check of their
+    convergence, then that of the space.
     """
     budgets = sorted({one.budget or 0.0 for one in among if one.kind == "space"}, reverse=True)
     place = budgets.index(candidate.budget or 0.0) if candidate.kind == "space" else 0
@@ -326,8 +392,8 @@ def drop_order(candidate: Candidate, among: Sequence[Candidate]) -> int:
         return 800
     if place:
         return 100 + place
-    if candidate.kind == "shelf":
-        return 40
+    if candidate.kind in ("shelf", "tuned"):
+        return 40 if candidate.kind == "shelf" else 45
     if candidate.role == "check":
         return 30
     random = [one.name for one in among if one.role == "random" and one.budget == candidate.budget and not one.repeat]

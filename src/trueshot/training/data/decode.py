@@ -57,11 +57,13 @@ class Geometry:
         channels: 1 (grey) or 3 (red, green, blue).
         image_size: side of the square in pixels.
         crop: side of the square as a share of the shorter side of the resized image.
+        interpolation: how it is resized, by Pillow's name.
     """
 
     channels: int
     image_size: int
     crop: float
+    interpolation: str = "bicubic"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +142,7 @@ def open_image(item: Item) -> Image.Image:
 
 
 def fit(image: Image.Image, geometry: Geometry) -> UInt8[np.ndarray, "c s s"]:
-    """Bring a decoded image to the geometry: shorter side resized (bicubic), centre cropped."""
+    """Bring a decoded image to the geometry: shorter side resized, centre cropped."""
     mode = "L" if geometry.channels == 1 else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
@@ -200,7 +202,7 @@ def _resizing(geometry: Geometry) -> Callable[[Image.Image], Tensor]:
     resizing: Callable[[Image.Image], Tensor] = create_transform(
         geometry.image_size,
         is_training=False,
-        interpolation="bicubic",
+        interpolation=geometry.interpolation,
         crop_pct=geometry.crop,
         normalize=False,
     )

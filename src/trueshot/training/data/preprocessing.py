@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from torch import Tensor
 
 from trueshot.core.errors import DataError
 from trueshot.training.data.decode import DECODER_ERRORS, Geometry, fit, open_image, reason_of
+
+INTERPOLATIONS = ("bicubic", "bilinear", "nearest", "lanczos", "box", "hamming")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,7 @@ class Preprocessing:
         mean: per channel, of pixels between 0 and 1.
         std: standard deviation per channel, of pixels between 0 and 1, above zero.
         crop: side of the square as a share of the shorter side of the resized image.
+        interpolation: how images are resized, by Pillow's name: bicubic, bilinear, nearest, lanczos, box or hamming.
     """
 
     channels: int
@@ -32,6 +35,7 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     crop: float = 1.0
+    interpolation: str = "bicubic"
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3) or len(self.mean) != self.channels or len(self.std) != self.channels:
@@ -41,11 +45,26 @@ class Preprocessing:
             )
         if self.image_size < 1 or not 0 < self.crop <= 1 or min(self.std) <= 0:
             raise DataError("preprocessing needs image_size of at least 1, crop above 0 and up to 1, and std above 0")
+        if self.interpolation not in INTERPOLATIONS:
+            raise DataError(
+                f"preprocessing resizes by '{self.interpolation}': choose one of {', '.join(INTERPOLATIONS)}"
+            )
 
     @property
     def geometry(self) -> Geometry:
         """The shape without the scaling."""
-        return Geometry(channels=self.channels, image_size=self.image_size, crop=self.crop)
+        return Geometry(
+            channels=self.channels, image_size=self.image_size, crop=self.crop, interpolation=self.interpolation
+        )
+
+    def scaled_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Preprocessing:
+        """Return the same shape with another scaling: that of a network trained elsewhere, of colour images.
+
+        For grey images mean and deviation are those over the colours.
+        """
+        if self.channels == 1:
+            mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
+        return replace(self, mean=mean, std=std)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold without loss."""
@@ -65,6 +84,8 @@ class Preprocessing:
                 mean=tuple(float(value) for value in content["mean"]),
                 std=tuple(float(value) for value in content["std"]),
                 crop=float(content["crop"]),
+                # Releases that did not write it knew no other.
+                interpolation=str(content.get("interpolation", "bicubic")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"saved preprocessing is not usable ({error!r}): export the network again") from error
