@@ -5,9 +5,9 @@ import pytest
 
 from trueshot.cli.names import find_study
 from trueshot.core.random import Streams
+from trueshot.studies.scored import Scored
 from trueshot.studies.stnas_fig5 import ranks
 from trueshot.studies.stnas_sampling import slope
-from trueshot.studies.supernets import Scored
 from trueshot.studies.surgery_table2 import spreads
 
 

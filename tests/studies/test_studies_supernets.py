@@ -4,6 +4,7 @@ from study_checks import figures, finding, refuse, run_smoke, session
 
 from trueshot.cli.names import find_study
 from trueshot.core.errors import RunError
+from trueshot.core.executor import Local
 from trueshot.criteria.correlation import kendall_tau
 from trueshot.studies.record import Claim, Finding, Outcome, Prior, Scale, Study
 from trueshot.studies.runner import Runner
@@ -74,6 +75,11 @@ def test_a_second_study_that_needs_the_same_supernets_trains_nothing(tmp_path, m
     run_smoke(made("third", other, **{"archs.count": 4}), tmp_path)
     with pytest.raises(AssertionError, match="trained again"):
         run_smoke(made("fourth", seeds=4), tmp_path)
+
+
+def test_workers_find_the_same(tmp_path):
+    alone = run_smoke(made(), tmp_path / "alone")
+    assert figures(run_smoke(made(), tmp_path / "spread", executor=Local(2))) == figures(alone)
 
 
 def test_epochs_that_another_study_asks_for_are_kept_and_later_ones_trained_again_alike(tmp_path, monkeypatch):

@@ -39,10 +39,6 @@ class Entry:
         """What is known of its training; present when that is complete."""
         return self.path / "record.json"
 
-    def weights(self, epoch: int) -> Path:
-        """Return the file of its weights after an epoch."""
-        return self.run.checkpoint(f"epoch-{epoch:04d}")
-
     def scores_file(self, key: str) -> Path:
         """Return the file of scores; the key is a fingerprint of what was scored and how."""
         return self.path / "scores" / f"{key}.parquet"

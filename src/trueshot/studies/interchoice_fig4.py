@@ -10,7 +10,8 @@ from trueshot.criteria.curves import improvement_curve
 from trueshot.studies.analysis import TAU, differences, tau
 from trueshot.studies.bases import NB201_CPU, NB201_SMOKE, TRUTH
 from trueshot.studies.record import Claim, Finding, Outcome, Prior, Scale, Study
-from trueshot.studies.supernets import Rankings, Scored
+from trueshot.studies.scored import Scored
+from trueshot.studies.supernets import Rankings
 
 _LEFT = 10
 _BIAS = {"supernet.sharing": {"kind": "bias", "depth": 2}}

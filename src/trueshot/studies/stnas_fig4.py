@@ -6,8 +6,8 @@ import numpy as np
 
 from trueshot.studies.analysis import TAU, tau
 from trueshot.studies.record import Claim, Finding, Outcome, Prior, Study
+from trueshot.studies.scored import Scored
 from trueshot.studies.stnas import STABILITY
-from trueshot.studies.supernets import Scored
 
 
 def _analyse(scored: Scored) -> Outcome:

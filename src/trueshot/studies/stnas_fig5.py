@@ -7,8 +7,8 @@ from jaxtyping import Float64
 
 from trueshot.core.results import Line, Series
 from trueshot.studies.record import Claim, Finding, Outcome, Prior, Study
+from trueshot.studies.scored import Scored
 from trueshot.studies.stnas import STABILITY
-from trueshot.studies.supernets import Scored
 
 _SHOWN = 10
 

@@ -7,8 +7,9 @@ from jaxtyping import Float64
 
 from trueshot.studies.bases import TOPOLOGY_CPU
 from trueshot.studies.record import Claim, Finding, Outcome, Prior, Scale, Study
+from trueshot.studies.scored import Scored
 from trueshot.studies.stnas import P_DROP, TOPOLOGY_SMOKE
-from trueshot.studies.supernets import Rankings, Scored
+from trueshot.studies.supernets import Rankings
 
 _METRIC = "points of accuracy per e-fold of MAdds"
 

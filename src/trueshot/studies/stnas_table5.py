@@ -8,8 +8,8 @@ import numpy as np
 
 from trueshot.studies.analysis import TAU, differences, tau, tau_interval
 from trueshot.studies.record import Claim, Finding, Outcome, Study
+from trueshot.studies.scored import Scored
 from trueshot.studies.stnas import SPREAD, STABILITY
-from trueshot.studies.supernets import Scored
 
 _PAPER = {"Single checkpoint": 0.71, "Fine-tune": 0.64, "SGLD-param": 0.84, "SGLD-acc": 0.81}
 

@@ -2,131 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import UInt8
 
-from trueshot.core.cache import EvaluationCache
-from trueshot.core.executor import Job, Tell, raise_failures
+from trueshot.core.executor import Job, raise_failures
 from trueshot.core.files import read_json
 from trueshot.core.fingerprint import fingerprint
-from trueshot.core.random import Streams
-from trueshot.core.run import RunDirectory
-from trueshot.evaluation.expectation import single_checkpoint
-from trueshot.evaluation.protocol import Evaluator
-from trueshot.evaluation.wrappers import Cached
 from trueshot.spaces import Space
-from trueshot.strategies.config import WeightSamplingConfig
-from trueshot.strategies.scoring import Scorer
-from trueshot.strategies.setup import Context
-from trueshot.strategies.supernet import SharedWeights
-from trueshot.strategies.trained import TrainedSupernet
-from trueshot.studies.bank import Entry, Scores
+from trueshot.studies.bank import Scores
 from trueshot.studies.networks import trained_truth, truth_needs
 from trueshot.studies.plan import Need
 from trueshot.studies.rates import score_key, score_rate, step_key, step_rate
 from trueshot.studies.record import Scale
+from trueshot.studies.scored import Scored
 from trueshot.studies.session import Session, classes, draw
-from trueshot.studies.setting import Extent, Kind, ScoreConfig, layered, read
+from trueshot.studies.setting import Extent, Kind, layered, read
+from trueshot.studies.supernet_job import Column, SupernetJob, columns, do_job
 from trueshot.studies.tables import table_truth
-from trueshot.training.snapshots import load_snapshot
-
-Rows = UInt8[np.ndarray, "n decisions"]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Column:
-    """One score of each of some architectures by a supernet.
-
-    Attributes:
-        name: for the analysis: that of the way, with ``@EPOCH`` where there are several epochs.
-        config: the way.
-        epoch: complete epochs after which it scores, ``None`` for the end.
-        archs: what is scored.
-    """
-
-    name: str
-    config: ScoreConfig
-    epoch: int | None
-    archs: Rows
-
-    def key(self, kind: Kind) -> str:
-        """Return the fingerprint of the scores of a supernet of a kind."""
-        way = self.config.replace(last=0, shares=(), count=None).plain()
-        return fingerprint("scores 1", way, self.epoch, kind.evaluation.plain(), self.archs.tolist())[:16]
-
-
-def columns(extent: Extent, kind: Kind, archs: Rows) -> Iterator[Column]:
-    """Yield all scores that are asked of a supernet."""
-    for name, config in extent.scores.items():
-        rows, epochs = archs[: config.count], config.epochs(kind.supernet.recipe.epochs)
-        for epoch in epochs:
-            yield Column(name=f"{name}@{epoch}", config=config, epoch=epoch, archs=rows)
-        if not epochs:
-            yield Column(name=name, config=config, epoch=None, archs=rows)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Scored:
-    """What was measured: the material of an analysis.
-
-    Attributes:
-        archs: as strings; ``costs``: MAdds and parameters of the networks themselves.
-        labels: class of twins of each, from 0.
-        truth: by name, higher is better; NaN where it is not known.
-        scores: by condition and column, ``(supernets, architectures)``; supernets of one number have one seed.
-        records: by condition, what is known of the training of each supernet.
-        epochs: by condition.
-        data: of the images.
-        seconds: of all trainings and scores.
-        streams: of the study's own draws.
-        resamples: of bootstrap intervals.
-    """
-
-    archs: tuple[str, ...]
-    costs: Mapping[str, Float64[np.ndarray, " n"]]
-    labels: Int64[np.ndarray, " n"]
-    truth: Mapping[str, Float64[np.ndarray, " n"]]
-    scores: Mapping[tuple[str, str], Float64[np.ndarray, "s k"]]
-    records: Mapping[str, Sequence[Mapping[str, Any]]]
-    epochs: Mapping[str, int]
-    data: Mapping[str, Any]
-    seconds: float
-    streams: Streams
-    resamples: int = 1000
-
-    @property
-    def seeds(self) -> int:
-        """Supernets of each condition."""
-        return len(next(iter(self.scores.values())))
-
-    def columns(self, condition: str, way: str) -> list[tuple[int, Float64[np.ndarray, "s k"]]]:
-        """Return epochs and scores of a way that scores at several epochs, oldest first."""
-        found = [
-            (int(name.rpartition("@")[2]), values)
-            for (of, name), values in self.scores.items()
-            if of == condition and name.rpartition("@")[0] == way
-        ]
-        return sorted(found, key=lambda pair: pair[0])
-
-    def table(self) -> pd.DataFrame:
-        """Return a row for each architecture, with a column for each truth and each supernet's score (float32)."""
-        table = pd.DataFrame({"arch": self.archs, "class": self.labels, **self.costs, **self.truth})
-        made = {}
-        for (condition, name), values in self.scores.items():
-            for number, row in enumerate(values):
-                made[f"{condition}/{name}/{number}"] = np.pad(
-                    row.astype(np.float32), (0, len(table) - len(row)), constant_values=np.nan
-                )
-        return pd.concat([table, pd.DataFrame(made)], axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +140,7 @@ class _Work:
         return self.session.space(self.first.space, self.first)
 
     @cached_property
-    def archs(self) -> Rows:
+    def archs(self) -> UInt8[np.ndarray, "n decisions"]:
         return draw(self.extent.archs, self.space, self.session.streams(self.extent.within))
 
     @cached_property
@@ -257,7 +154,7 @@ class _Work:
             return {"truth": trained_truth(self.session, self.first, config, self.space, self.archs)}
         return table_truth(config, self.texts)
 
-    def rows(self, kind: Kind) -> Rows:
+    def rows(self, kind: Kind) -> UInt8[np.ndarray, "n decisions"]:
         space = self.session.space(kind.space, kind)
         if space.decisions == self.space.decisions:
             return self.archs
@@ -303,7 +200,7 @@ class _Work:
             for position, (kind, seed, _) in enumerate(todo)
         ]
         if queue:
-            do = partial(_do, jobs)
+            do = partial(do_job, jobs)
             raise_failures(
                 session.executor.run(do, queue, on_progress=progress, on_result=result), session.observer.say
             )
@@ -359,101 +256,3 @@ class _Work:
 def _rates(kind: Kind, found: Mapping[str, float], session: Session) -> dict[str, float]:
     keys = {"step": step_key(kind, session.device), "score": score_key(kind, session.device)}
     return {keys[name]: seconds for name, seconds in found.items()}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SupernetJob:
-    """Training and scoring of one supernet, as a worker does it.
-
-    Attributes:
-        context: of its run directory.
-        kind: what it is.
-        keep: epochs whose weights are kept.
-        columns: scores to compute.
-    """
-
-    context: Context
-    kind: Kind
-    keep: tuple[int, ...]
-    columns: tuple[Column, ...]
-
-    @property
-    def units(self) -> int:
-        """Progress units: steps and scores."""
-        steps = self.kind.supernet.recipe.epochs * self.kind.steps
-        return steps + sum(len(column.archs) for column in self.columns)
-
-    @property
-    def entry(self) -> Entry:
-        """Its place in the bank."""
-        return Entry(self.context.run.path)
-
-    def weights(self, sampling: WeightSamplingConfig | None = None) -> SharedWeights:
-        """Return its training; each way of sampling the weights has a directory of its own."""
-        context, config = self.context, sampling or WeightSamplingConfig(samples=1)
-        if config.samples > 1:
-            run = RunDirectory(context.run.path / f"samples-{fingerprint(config.plain())[:16]}")
-            context = context.replace(run=run)
-        return SharedWeights(context=context, config=self.kind.supernet, sampling=config)
-
-    def run(self, tell: Tell) -> dict[str, Any]:
-        """Train, going on from a checkpoint, and score; return scores, seconds, rates and the head of the record."""
-        entry, weights = self.entry, self.weights()
-        if entry.record.exists() and not all(entry.weights(epoch).exists() for epoch in self.keep):
-            # Trained before anybody asked for these epochs: the same training again keeps them.
-            shutil.rmtree(entry.run.checkpoint("supernet").parent)
-            entry.run.log("supernet").unlink(missing_ok=True)
-        supernet, batches = weights.make(), weights.batches()
-        began, trained_here, each = time.process_time(), list[int](), batches.steps_per_epoch
-
-        def on_epoch(epoch: int) -> None:
-            trained_here.append(epoch)
-            tell(epoch * each)
-
-        training = weights.train(supernet, batches, keep=self.keep, on_epoch=on_epoch)
-        rates = {}
-        if len(trained_here) > 1:
-            rates["step"] = (time.process_time() - began) / (len(trained_here) * each)
-        weights.sample(supernet, batches)
-        seconds, found = {"training": float(training.epochs[-1]["seconds"])}, {}
-        scorer = Scorer(supernet, tell, len(training.epochs) * each)
-        with EvaluationCache(entry.run.evaluations) as cache:
-            for column in self.columns:
-                key, start, on_core = column.key(self.kind), time.monotonic(), time.process_time()
-                evaluator = Cached(self._evaluator(column, supernet, training.files), cache)
-                ready = time.process_time()
-                found[key] = scorer.score(evaluator, column.archs)
-                seconds[key] = time.monotonic() - start
-                if column.config.way == "single" and len(column.archs) >= _ENOUGH and ready - on_core < 1.0:
-                    rates["score"] = (time.process_time() - ready) / len(column.archs)
-        head = {
-            "seed": self.context.seed,
-            "label": self.kind.label,
-            "epochs": list(self.keep),
-            "history": training.epochs,
-        }
-        on_cpu = rates if self.context.device.type == "cpu" else {}
-        return {"scores": found, "seconds": seconds, "rates": on_cpu, "head": head}
-
-    def _evaluator(self, column: Column, supernet: Any, files: Mapping[int, Path]) -> Evaluator:
-        config, evaluation = column.config, self.kind.evaluation
-        own = self.weights(config.weight_sampling)
-        final = self.entry.run.checkpoint("snapshot-00")
-        snapshots: Sequence[Path] = (final,)
-        if config.weight_sampling.samples > 1:
-            # Sampling moves the weights; the supernet has the trained ones in place before and after.
-            supernet.load_state_dict(load_snapshot(final))
-            snapshots = own.sample(supernet, own.batches())
-            supernet.load_state_dict(load_snapshot(final))
-        trained = TrainedSupernet(weights=own, supernet=supernet, snapshots=snapshots, config=evaluation)
-        if column.epoch is not None:
-            return single_checkpoint(trained.one_shot(config.metric), files[column.epoch])
-        return trained.evaluator(config.way, config.metric)
-
-
-_ENOUGH = 50
-"""Scores from which on their rate is worth remembering."""
-
-
-def _do(jobs: Sequence[SupernetJob], position: int, tell: Tell) -> dict[str, Any]:
-    return jobs[position].run(tell)

@@ -16,7 +16,8 @@ from trueshot.criteria.groups import group_means
 from trueshot.studies.analysis import TAU, by_class, criterion_findings, each, tau, tau_interval
 from trueshot.studies.bases import NB201_CPU, NB201_SMOKE, TRUTH
 from trueshot.studies.record import Finding, Prior, Scale
-from trueshot.studies.supernets import Rankings, Scored
+from trueshot.studies.scored import Scored
+from trueshot.studies.supernets import Rankings
 
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Epochs of the paper's tables, of 1,000."""

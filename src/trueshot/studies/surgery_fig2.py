@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trueshot.studies.analysis import TAU, differences
 from trueshot.studies.record import Claim, Outcome, Prior, Study
-from trueshot.studies.supernets import Scored
+from trueshot.studies.scored import Scored
 from trueshot.studies.surgery import SPREAD, circumstances, curves, picture
 from trueshot.studies.surgery_table3 import WORK, measured_as
 

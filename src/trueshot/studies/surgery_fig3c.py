@@ -8,7 +8,7 @@ from trueshot.core.results import Line
 from trueshot.criteria.groups import by_cost
 from trueshot.studies.analysis import tau
 from trueshot.studies.record import Claim, Finding, Outcome, Prior, Study
-from trueshot.studies.supernets import Scored
+from trueshot.studies.scored import Scored
 from trueshot.studies.surgery import circumstances, picture, rankings
 
 _TREND = "tau with the number of the group"

@@ -7,7 +7,7 @@ import numpy as np
 from trueshot.core.results import Line
 from trueshot.studies.analysis import TAU, differences
 from trueshot.studies.record import Claim, Outcome, Prior, Study
-from trueshot.studies.supernets import Scored
+from trueshot.studies.scored import Scored
 from trueshot.studies.surgery import circumstances, picture
 from trueshot.studies.surgery_table3 import NAMES, WORK, measured_as
 

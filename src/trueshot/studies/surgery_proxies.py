@@ -11,7 +11,7 @@ import numpy as np
 from trueshot.core.results import Line
 from trueshot.studies.analysis import TAU, differences, each
 from trueshot.studies.record import Claim, Finding, Outcome, Study
-from trueshot.studies.supernets import Scored
+from trueshot.studies.scored import Scored
 from trueshot.studies.surgery import SPREAD, circumstances, group_truth, groups, picture, rankings
 
 _CRITERIA = (TAU, "P@5%", "BR@5%")

@@ -8,7 +8,7 @@ from jaxtyping import Float64, Int64
 from trueshot.criteria.groups import mean_group_rank_std, mean_group_std
 from trueshot.studies.analysis import differences
 from trueshot.studies.record import Claim, Finding, Outcome, Prior, Study
-from trueshot.studies.supernets import Scored
+from trueshot.studies.scored import Scored
 from trueshot.studies.surgery import SAMPLING, SHARES, circumstances, rankings
 
 _PAPER = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trueshot.studies.analysis import CRITERIA, TAU, by_class, differences, each
 from trueshot.studies.record import Claim, Finding, Outcome, Prior, Study
-from trueshot.studies.supernets import Scored
+from trueshot.studies.scored import Scored
 from trueshot.studies.surgery import SAMPLING, SHARES, SPREAD, circumstances, group_truth, rankings
 
 NAMES = ("no de-isomorphism", "de-isomorphic", "post de-isomorphism")

@@ -10,7 +10,7 @@ from typing import Any
 
 from trueshot.studies.analysis import TAU, differences
 from trueshot.studies.record import Claim, Outcome, Study
-from trueshot.studies.supernets import Scored
+from trueshot.studies.scored import Scored
 from trueshot.studies.surgery import SPREAD, circumstances, free_findings, group_findings, group_taus, rankings
 
 _PAPER = {

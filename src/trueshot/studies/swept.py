@@ -12,8 +12,9 @@ import numpy as np
 from trueshot.studies.analysis import tau
 from trueshot.studies.plan import Need
 from trueshot.studies.record import Scale
+from trueshot.studies.scored import Scored
 from trueshot.studies.session import Session
-from trueshot.studies.supernets import Rankings, Scored
+from trueshot.studies.supernets import Rankings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
