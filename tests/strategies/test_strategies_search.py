@@ -10,7 +10,7 @@ from strategy_parts import SPACE, kept_run, make_search
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.errors import BudgetError, ConfigError, DeviceError
 from trueshot.core.executor import Local
-from trueshot.core.results import Front, Networks, Text
+from trueshot.core.results import Front, Networks
 from trueshot.core.run import RunDirectory
 from trueshot.spaces.storage import load_network
 from trueshot.strategies import search as module
@@ -75,7 +75,7 @@ def test_another_budget_is_served_without_training(done, tmp_path):
     other = again.run()
     assert other.head["digest"] == result.head["digest"]
     # What the supernet was trained with is not what a new bound would have trained it with.
-    told, before = (dict(one.of_kind(Text)[0].rows) for one in (other, result))
+    told, before = (dict(one.named("how").rows) for one in (other, result))
     assert told["Supernet trained with"] == before["Supernet trained with"] == before["First proposals"]
     assert told["First proposals"] != told["Supernet trained with"]
     assert set(other.head["timings"]) == {"search", "retrain", "total"}

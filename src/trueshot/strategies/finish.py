@@ -179,7 +179,7 @@ class Finish:
             write_json(path, {"networks": accuracies})
         stored = {name: Accuracy.from_json(one) for name, one in read_json(path)["networks"].items()}
         candidates = [candidate for candidate in candidates if candidate.name in stored]
-        pairs = {check: check.name.removesuffix("-half") for check in stored if check.endswith("-half")}
+        pairs = {check: check.removesuffix("-half") for check in stored if check.endswith("-half")}
         gained = {
             check.kind: stored[pairs[check.name]].top1 - stored[check.name].top1
             for check in candidates
