@@ -64,7 +64,7 @@ def test_another_budget_is_served_without_training(done, tmp_path):
     source = kept_run(tmp_path / "source", search)
     (source.path / "checkpoints").symlink_to(search.context.run.path / "checkpoints")
     costs = [record.costs["madds"] for record in trained(result)[1:5]]
-    middle = (min(costs) + max(costs)) // 2
+    middle = (3 * min(costs) + max(costs)) // 4
     again = make_search(
         tmp_path / "again",
         earlier=RunDirectory(source.path),
