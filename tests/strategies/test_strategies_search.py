@@ -120,9 +120,9 @@ class Slow:
         return np.zeros(len(archs))
 
 
-@pytest.mark.parametrize(("seconds", "scored"), [(0.05, 1), (0.0, 5)])
-def test_one_slow_score_is_enough_for_a_forecast(seconds, scored, monkeypatch):
-    monkeypatch.setattr(module, "_LONG", 0.04)
+@pytest.mark.parametrize(("seconds", "long", "scored"), [(0.05, 0.04, 1), (0.0, 1e6, 5)])
+def test_one_slow_score_is_enough_for_a_forecast(seconds, long, scored, monkeypatch):
+    monkeypatch.setattr(module, "_LONG", long)
     slow = Slow(seconds)
     assert module._seconds_of_a_score(slow, SPACE.sample(5, 0)) >= seconds
     assert slow.scored == scored
