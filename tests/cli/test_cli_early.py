@@ -14,9 +14,31 @@ SCRIPT = (
 SEARCH = ["search", "--data", "digits"]
 RANK = ["rank", "--data", "digits", "--truth", "absent.csv", "--column", "x", "--out", "absent"]
 TRUTH = ["truth", "build", "--space", "topology", "--data", "digits", "--out", "absent.csv"]
-BOUND = "madds bound 'sixty' is not a positive number of MAdds"
+BOUND = "--max-madds 'sixty' is not a positive number of MAdds: write it like 350k"
 CASES = [
     ([*SEARCH, "--max-madds", "sixty"], BOUND),
+    ([*SEARCH, "--max-size", "sixty"], "--max-size 'sixty' is not a positive number of bytes: write it like 350KB"),
+    ([*SEARCH, "--set", "budget.min_params=x"], "budget.min_params 'x' is not a positive number of parameters"),
+    (
+        [*SEARCH, "--oracle", "supernet:loss:accuracy"],
+        "configuration value oracle: 'loss' and 'accuracy' are both a metric of an evaluator: give one",
+    ),
+    (
+        [*SEARCH, "--oracle", "bad.py"],
+        "configuration value oracle: evaluator 'bad.py' is a file: name its class after a colon, bad.py:CLASS",
+    ),
+    (
+        [*SEARCH, "--oracle", "truth.txt"],
+        "configuration value oracle: unknown evaluator 'truth.txt': choose one of az, ",
+    ),
+    (
+        [*SEARCH, "--set", "supernet.recipe=3"],
+        "configuration value supernet.recipe: 3 is no mapping of names to values: set supernet.recipe.NAME=VALUE",
+    ),
+    ([*SEARCH, "--preset", "digit"], "unknown preset 'digit': did you mean digits?"),
+    (["config", "show", "rank-cpu", "--strategy", "random"], "preset rank-cpu is for `trueshot rank`, which has no"),
+    ([*TRUTH[:-1], "absent.txt"], "--out absent.txt: a table ends with .parquet or .csv, a folder with no such"),
+    (["study", "stnas-table22"], "unknown study 'stnas-table22': did you mean stnas-table2? (`trueshot study list`"),
     ([*SEARCH, "--set", "budget.max_maddz=3"], "there is no cost 'maddz': did you mean madds?"),
     ([*SEARCH, "--set", "proposer.minimise=[maddz]"], "there is no cost 'maddz': did you mean madds?"),
     ([*SEARCH, "--strategy", "random", "--proposer", "nsga2"], "strategy random has a proposer of its own, and nsga2"),
@@ -24,7 +46,7 @@ CASES = [
     ([*SEARCH, "--space", "topolgy"], "unknown space 'topolgy': did you mean topology?"),
     ([*SEARCH, "--ray", "auto"], "--ray auto joins a Ray cluster: add --executor ray"),
     ([*RANK, "--device", "tpu"], "'tpu' is no device: choose cpu or cuda"),
-    ([*TRUTH, "--executor", "rya"], "unknown executor 'rya': choose local or ray"),
+    ([*TRUTH, "--executor", "rya"], "unknown executor 'rya': did you mean ray"),
 ]
 
 
@@ -34,6 +56,21 @@ def test_it_is_told_without_pytorch(arguments, told, tmp_path):
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"error: {told}")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_help_of_a_bound_says_title_and_unit_of_the_cost(tmp_path):
+    own = tmp_path / "latency_cost.py"
+    own.write_text("class Latency:\n    name, title, unit = 'latency', 'latency on a phone', 'ms'\n")
+    _, told, err = invoke("search", "--cost", f"{own}:Latency", "--help")
+    told = " ".join(told.replace("│", " ").split())
+    for option, words in (
+        ("--max-madds", "Most MAdds of an architecture, such as 350k."),
+        ("--max-size", "Most size of an architecture, such as 350KB."),
+        ("--max-latency", "Most latency on a phone of an architecture, such as 350k."),
+    ):
+        assert option in told, err
+        assert words in told
+    assert "``" not in told
 
 
 @pytest.mark.parametrize("name", ["madds", "my cost", "1st"])

@@ -159,6 +159,7 @@ def test_what_cannot_be_ranked_is_refused_in_a_line(truth, tmp_path):
     cases = {
         "unknown evaluator 'best'": ["--evaluator", "best"],
         "unknown baseline 'luck'": ["--baseline", "luck"],
+        "evaluator 'best.py' is a file: name its class": ["--evaluator", "best.py"],
         "configuration value supernet.sampler: unknown sampler 'lucky'": ["--set", "supernet.sampler.kind=lucky"],
         "splits the weights after the end": ["--sharing", "split", "--set", "supernet.sharing.epoch=2"],
         "supernet.sharing.epoch: is missing: give a value": ["--sharing", "split"],
@@ -286,6 +287,26 @@ def test_a_supernet_may_be_narrower_than_the_networks_of_the_table(truth, tmp_pa
     assert (space.sub_space, space.channels, space.cells) == ("only_conv", 6, 2)
     # Networks have affine norms; the preset's supernet still has none.
     assert (space.affine, space.image_size) == (False, 16)
+
+
+def test_what_needs_no_supernet_is_ranked_without_one(truth, tmp_path):
+    out = tmp_path / "run"
+    parts = sets("fusion={parts: [params-live, naswot], reference: 20}")
+    ways = ["--evaluator", "naswot", "--evaluator", "fused-zero-cost", "--evaluator", "params-live"]
+    code, stdout, stderr = invoke(*command(truth, out, *parts, *ways, "--baseline", "params", "--json"))
+    assert code == 0, stderr
+    result = json.loads(stdout)
+    assert "by naswot, fused-zero-cost, params-live; no supernet is trained" in stderr
+    assert not (out / "supernets").exists()
+    assert (result["seconds"]["training"], result["agreement"], result["sampler"]) == ([], None, None)
+    scores = pd.read_parquet(out / "scores.parquet")
+    for name in ("naswot", "fused-zero-cost", "params-live"):
+        tau = kendall_tau(predicted=scores[name].to_numpy(), true=scores["truth"].to_numpy())
+        assert result["evaluators"][name]["all"]["kendall_tau"]["value"] == pytest.approx(tau)
+    page = (out / "report.html").read_text()
+    assert "architectures, scored by naswot without training any of them" in " ".join(page.split())
+    assert "nothing was trained" in page
+    assert "supernets alone" not in page
 
 
 def test_a_directory_of_another_ranking_is_refused(finished, truth):

@@ -279,7 +279,7 @@ def test_a_build_of_which_every_training_fails_writes_no_table(tmp_path, monkeyp
         (["--n", "300"], "space chain has only 64 architectures"),
         (["--space", "castle"], "unknown space 'castle'"),
         (["--data", "nowhere"], "no data at 'nowhere'"),
-        (["--executor", "slurm"], "unknown executor 'slurm': choose local or ray"),
+        (["--executor", "slurm"], "unknown executor 'slurm': choose one of local, ray"),
         (["--ray", "auto"], "--ray auto joins a Ray cluster: add --executor ray, or leave it out"),
     ],
 )

@@ -1,7 +1,7 @@
 """Configurations: what is refused and how it is told, open choices, what is written, what is described."""
 
 import pickle
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -50,6 +50,28 @@ class Inner(Config):
     sampler: Annotated[Part, Choice("sampler"), Flag("--sampler")] = Part("fair", Fair())
 
 
+class Typed(Config):
+    """One value of each type.
+
+    Attributes:
+        seed: whole.
+        inner: a section.
+        ratio: below one.
+        exact: or not.
+        metric: one of two.
+        file: a text.
+        shares: one to three.
+    """
+
+    seed: int = 0
+    inner: Inner = Inner()
+    ratio: float = Field(default=0.5, lt=1)
+    exact: bool = False
+    metric: Literal["accuracy", "loss"] = "loss"
+    file: str = ""
+    shares: tuple[float, ...] = Field(default=(1.0,), min_length=1, max_length=3)
+
+
 class Outer(Config):
     """Outer.
 
@@ -75,15 +97,18 @@ def names(room, name):
         ({"seeds": 1}, "configuration value seeds: there is no such value: did you mean seed?"),
         ({"inner": {"smapler": 1}}, "configuration value inner.smapler: there is no such value: did you mean sampler?"),
         ({"inner": {"x": 1}}, "configuration value inner.x: there is no such value: choose one of sampler"),
-        ({"seed": -1}, "configuration value seed: Input should be greater than or equal to 0"),
+        ({"seed": -1}, "configuration value seed: -1 is too small: give at least 0"),
         ({"inner": {"sampler": "nope"}}, "inner.sampler: unknown sampler 'nope': choose fair or own"),
         (
             {"inner": {"sampler": {"kind": "fair", "per_stop": 3}}},
             "inner.sampler.per_stop: there is no such value: did",
         ),
-        ({"inner": {"sampler": {"kind": "fair", "per_step": 0}}}, "inner.sampler.per_step: Input should be greater"),
+        (
+            {"inner": {"sampler": {"kind": "fair", "per_step": 0}}},
+            "inner.sampler.per_step: 0 is too small: give at least 1",
+        ),
         ({"inner": {"sampler": 3}}, "inner.sampler: name a sampler, or give kind and options"),
-        ({"inner": {"sampler": {"per_step": 0}}}, "inner.sampler.per_step: Input should be greater"),
+        ({"inner": {"sampler": {"per_step": 0}}}, "inner.sampler.per_step: 0 is too small: give at least 1"),
         ({"seed": "x", "inner": 3}, r"configuration value seed: .* \(and 1 more\)"),
     ],
 )
@@ -93,8 +118,30 @@ def test_the_first_wrong_value_is_named_in_one_line(values, told):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"seed": 1.5}, "value seed: 1.5 is no whole number: give one such as 3"),
+        ({"inner": 3}, "configuration value inner: 3 is no mapping of names to values: set inner.NAME=VALUE"),
+        ({"ratio": "x"}, "configuration value ratio: 'x' is no finite number: give one such as 0.5"),
+        ({"ratio": 1}, "configuration value ratio: 1 is too large: give less than 1"),
+        ({"exact": "maybe"}, "configuration value exact: 'maybe' is neither true nor false: give one of them"),
+        ({"metric": "luck"}, "value metric: 'luck' is none of its values: choose 'accuracy' or 'loss'"),
+        ({"metric": 3}, "value metric: 3 is none of its values: choose 'accuracy' or 'loss'"),
+        ({"file": 3}, "configuration value file: 3 is no text: put it in quotes"),
+        ({"shares": 3}, r"configuration value shares: 3 is no list: write it like \[a, b\]"),
+        ({"shares": []}, r"configuration value shares: \[\] has too few entries: give at least 1"),
+        ({"shares": [1.0] * 40}, r"configuration value shares: \[1\.0.*\.\.\. has too many entries: give at most 3"),
+    ],
+)
+def test_a_value_of_another_type_is_told_in_plain_words(values, told):
+    with pytest.raises(ConfigError, match=told) as caught:
+        Typed.make(values, names)
+    assert "\n" not in str(caught.value)
+
+
 def test_values_given_in_python_are_refused_in_one_line_too():
-    with pytest.raises(ConfigError, match="configuration value seed: Input should be a valid integer"):
+    with pytest.raises(ConfigError, match=r"configuration value seed: .* is no whole number"):
         Outer(seed="x")
 
 

@@ -6,11 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from trueshot.core.errors import RunError
-from trueshot.core.files import is_leftover, read_json, replacing, write_bytes, write_json, write_text
+from trueshot.core.files import check_folder, is_leftover, read_json, replacing, write_bytes, write_json, write_text
 
 
 def test_round_trips(tmp_path):
@@ -51,6 +52,26 @@ def test_disk_full_is_one_line_and_keeps_the_old_file(tmp_path, monkeypatch, cod
         write_text(path, "new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_limit_on_the_size_of_files_is_told_with_its_own_remedy(tmp_path, monkeypatch):
+    def too_large(_handle):
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    monkeypatch.setattr(os, "fsync", too_large)
+    with pytest.raises(RunError, match=r"cannot write .*file: File too large; raise the limit .*--resume"):
+        write_text(tmp_path / "file", "new")
+
+
+def test_a_folder_is_tried_without_a_trace(tmp_path):
+    check_folder(tmp_path / "new" / "folder")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"cannot write .*file/below: Not a directory: its folder cannot be made"):
+        check_folder(tmp_path / "file" / "below")
+    if os.path.isdir("/proc/self"):
+        with pytest.raises(RunError, match=r"cannot write /proc/self/x: .*"):
+            check_folder(Path("/proc/self/x"))
 
 
 def test_other_failures_name_the_file_and_the_reason(tmp_path):

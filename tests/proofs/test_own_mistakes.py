@@ -31,7 +31,7 @@ MISTAKES = {
     "Bare": ("broken.py:Bare cannot be made as Bare(", ROOMS[:6]),
     "Failing": ("broken.py:Failing cannot be made as Failing(", ROOMS[:6]),
     "Idle": ("broken.py:Idle has no ", (*ROOMS[:5], "--cost")),
-    "Late": ("broken.py, line 40: KeyError: 'speed': mend it", ROOMS[1:6]),
+    "Late": ("broken.py, line 40: KeyError: 'speed': correct it", ROOMS[1:6]),
 }
 CASES = [(name, told, option) for name, (told, options) in MISTAKES.items() for option in options]
 

@@ -207,9 +207,9 @@ def test_costs_have_their_own_names_and_units(make_run, axis, value, shown, titl
     head = {**result.head, "costs": [vars(MADDS), vars(axis)], "bounds": {axis.name: [None, value]}}
     replace(result, head=head, sections=(networks, front, *others)).write(run.result)
     text = " ".join(parsed(write_report(run).read_text()).text)
-    assert f"at most {shown} {axis.title}" in text
+    assert f"networks of {axis.title} at most {shown}" in text
     assert f"{title} Score" in " ".join(text.split())
-    assert f"7 MAdds, {shown} {axis.title}" in text
+    assert f"7 MAdds, {axis.title} {shown}" in text
     assert "parameters" not in text
 
 

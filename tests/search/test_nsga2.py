@@ -202,7 +202,7 @@ def test_impossible_bounds_and_sizes():
     with pytest.raises(BudgetError, match="above the most expensive"):
         NSGA2(TOPOLOGY, bounds=Bounds.of(max_madds=10**12), seed=0)
     for wrong in ({"population": 1}, {"generations": 0}, {"redraws": 0}, {"population": -3}):
-        with pytest.raises(ConfigError, match="Input should be greater than or equal to"):
+        with pytest.raises(ConfigError, match="is too small: give at least"):
             NSGA2Config(**wrong)
     with pytest.raises(ConfigError, match="chain has no cost 'latency': choose one of madds, params"):
         NSGA2(CHAIN, config=NSGA2Config(minimise=("latency",)), seed=0)

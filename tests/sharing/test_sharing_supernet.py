@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from trueshot.core.errors import ConfigError
 from trueshot.sharing import Shared, Supernet, single_path
 from trueshot.spaces import Chain, Site, Space, Topology
 
@@ -170,3 +171,11 @@ def test_a_placed_module_may_stand_at_several_sites():
 def test_the_protocol_is_met():
     net = Supernet(SPACES["chain"], single_path)
     assert all(isinstance(module, Shared) for module in _sites(net.body).values())
+
+
+def test_a_way_of_sharing_that_places_nothing_is_told_in_a_line():
+    def forgetful(space):
+        return lambda site: None
+
+    with pytest.raises(ConfigError, match=r"sharing forgetful placed None at a site of chain: return an nn.Module"):
+        Supernet(SPACES["chain"], forgetful)

@@ -82,7 +82,7 @@ def test_values_are_written_and_read_with_their_units():
     ]:
         assert costs.parse(name, text) == value
         assert type(costs.parse(name, text)) is type(value)
-    with pytest.raises(ConfigError, match="latency bound '4 KB' is not a positive number of ms: write it like 350k ms"):
+    with pytest.raises(ConfigError, match="latency bound '4 KB' is not a positive number of ms: write it like 350k"):
         costs.parse("latency", "4 KB")
 
 

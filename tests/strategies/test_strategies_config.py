@@ -37,14 +37,17 @@ def test_supernets_train_without_momentum_by_default():
     ("change", "message"),
     [
         ({"sead": 1}, "sead: there is no such value: did you mean seed"),
-        ({"seed": -1}, "seed: Input should be greater"),
+        ({"seed": -1}, "seed: -1 is too small: give at least 0"),
         ({"threads": 0}, "threads: "),
         ({"save_every": -1}, "save_every: "),
         ({"save_every": float("inf")}, "save_every: "),
         ({"supernet": {"recipe": {"epoch": 1}}}, "supernet.recipe.epoch: there is no such value: did you mean epochs"),
-        ({"evaluation": {"metric": "luck"}}, "evaluation.metric: Input should be"),
+        (
+            {"evaluation": {"metric": "luck"}},
+            "evaluation.metric: 'luck' is none of its values: choose 'accuracy' or 'loss'",
+        ),
         ({"evaluation": {"recalibration": {"mode": "reset", "batches": 0}}}, "needs batches of 1 or more"),
-        ({"budget": {"fractions": [0.5, 0.0]}}, "budget.fractions.1: Input should be greater than 0"),
+        ({"budget": {"fractions": [0.5, 0.0]}}, "budget.fractions.1: 0.0 is too small: give more than 0"),
         ({"weight_sampling": {"temperature": -1}, "seed": "x"}, r"\(and 1 more\)"),
     ],
 )

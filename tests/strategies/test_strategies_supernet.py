@@ -104,7 +104,7 @@ def test_the_split_comes_after_so_many_epochs(tmp_path):
         ({"kind": "split", "epoch": 100}, "sharing.epoch 100 splits the weights after the end of 100 epochs"),
         ({"kind": "split"}, "supernet.sharing.epoch: is missing: give a value"),
         ({"kind": "bias", "epoch": 3}, "supernet.sharing.epoch: there is no such value"),
-        ({"kind": "bias", "depth": 0}, "supernet.sharing.depth: Input should be greater"),
+        ({"kind": "bias", "depth": 0}, "supernet.sharing.depth: 0 is too small: give at least 1"),
         ({"kind": "mixture"}, "supernet.sharing: unknown sharing 'mixture': choose one of attention, bias, plain"),
     ],
 )

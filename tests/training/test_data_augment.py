@@ -173,9 +173,9 @@ def test_presets_are_found_by_name():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"flip": 2}, "value flip: Input should be less than or equal to 1"),
+        ({"flip": 2}, "value flip: 2 is too large: give at most 1"),
         ({"resized_crop": (0.5, 0.1)}, "resized_crop needs two shares of the area"),
-        ({"crop_padding": -1}, "value crop_padding: Input should be greater than or equal to 0"),
+        ({"crop_padding": -1}, "value crop_padding: -1 is too small: give at least 0"),
         ({"blur": 1}, "value blur: there is no such value: choose one of brightness"),
     ],
 )

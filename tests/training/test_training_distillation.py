@@ -82,9 +82,12 @@ def test_what_is_wrong_is_said(tmp_path):
         Distillation.load(
             DistillationConfig(teacher="resnet18", checkpoint=tmp_path / "a"), classes=3, in_channels=3, device="cpu"
         )
-    for wrong, told in (({"weight": 0.0}, "greater than 0"), ({"weight": 1.1}, "less than or equal to 1")):
-        with pytest.raises(ConfigError, match=f"configuration value weight: Input should be {told}"):
+    for wrong, told in (
+        ({"weight": 0.0}, "0.0 is too small: give more than 0"),
+        ({"weight": 1.1}, "1.1 is too large: give at most 1"),
+    ):
+        with pytest.raises(ConfigError, match=f"configuration value weight: {told}"):
             DistillationConfig(teacher="resnet18", checkpoint=tmp_path / "a", **wrong)
     for wrong in ({"temperature": 0.0}, {"temperature": -1.0}):
-        with pytest.raises(ConfigError, match="configuration value temperature: Input should be greater than 0"):
+        with pytest.raises(ConfigError, match=r"configuration value temperature: 0.0 is too small: give more than 0"):
             DistillationConfig(teacher="resnet18", checkpoint=tmp_path / "a", **wrong)

@@ -31,7 +31,9 @@ def list_presets(json: Json = False) -> None:
 
 def show(
     preset: Annotated[str, typer.Argument(metavar="PRESET", help="One of `trueshot config list`.")],
-    strategy: Annotated[str, typer.Option(metavar="KIND", help="Whose values are shown too.")] = "one-shot",
+    strategy: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Whose values are shown too; one-shot without it.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show every value that --set takes: its meaning, and what it is in a preset."""
@@ -49,15 +51,19 @@ def show(
     emit({"preset": preset, "values": values}, as_json=json, human=human)
 
 
-def _described(preset: str, strategy: str) -> list[tuple[Any, Any]]:
+def _described(preset: str, strategy: str | None) -> list[tuple[Any, Any]]:
     """Return every value of a run under a preset with its description."""
     from trueshot.cli.names import find
     from trueshot.cli.values import over_preset
     from trueshot.core.described import described
-    from trueshot.strategies.config import SearchConfig
+    from trueshot.core.errors import ConfigError
+    from trueshot.strategies.config import STRATEGY, SearchConfig
     from trueshot.strategies.presets import read_preset
 
     content = read_preset(preset)
+    if "ranking" in content and strategy is not None:
+        raise ConfigError(f"preset {preset} is for `trueshot rank`, which has no strategy: leave out --strategy")
+    strategy = strategy or STRATEGY
     classes: list[type[Config]] = [SearchConfig, find("strategy", strategy).config]
     if "ranking" in content:
         from trueshot.strategies.rank_config import RankingConfig
@@ -77,6 +83,7 @@ def _of(content: Mapping[str, Any], key: str) -> Any:
 
 def _told(pair: tuple[Any, Any], preset: str) -> dict[str, Any]:
     from trueshot.cli.names import TABLE
+    from trueshot.core.described import plain_text
 
     value, given = pair
     here = value.default if given is None else given
@@ -85,6 +92,6 @@ def _told(pair: tuple[Any, Any], preset: str) -> dict[str, Any]:
         "key": value.key,
         "value": here,
         "told": "must be given" if missing else here if isinstance(here, str) else json_.dumps(here),
-        "meaning": value.meaning,
+        "meaning": plain_text(value.meaning),
         "choices": [] if value.choice is None else list(TABLE[value.choice]),
     }

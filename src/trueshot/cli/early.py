@@ -46,14 +46,17 @@ def check_costs(config: SearchConfig, own: Sequence[str]) -> None:
     Raises:
         ConfigError: naming the value or the cost.
     """
-    bounds = [*config.budget.least.items(), *config.budget.most.items()]
-    for name, value in bounds:
+    bounds = [
+        *((name, value, f"budget.min_{name}") for name, value in config.budget.least.items()),
+        *((name, value, f"--max-{name}") for name, value in config.budget.most.items()),
+    ]
+    for name, value, told in bounds:
         if name in TABLE["cost"]:
-            parse_quantity(value, find_class("cost", name).unit, f"{name} bound")  # type: ignore[attr-defined]
+            parse_quantity(value, find_class("cost", name).unit, told)  # type: ignore[attr-defined]
     asker = getattr(config.strategy.config, "asker", None)
     minimised = () if asker is None else asker.says("minimise", ())
     known = [*TABLE["cost"], *own]
-    for name in [*(name for name, _ in bounds), *minimised]:
+    for name in [*(name for name, *_ in bounds), *minimised]:
         if name not in known and "" not in own:
             raise ConfigError(f"there is no cost '{name}'{did_you_mean(name, known)}")
 

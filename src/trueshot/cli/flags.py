@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from trueshot.core.config import Config
-from trueshot.core.described import described
+from trueshot.core.described import described, plain_text
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def options_of(*configs: type[Config]) -> list[Option]:
         for value in described(config):
             if value.flag is not None:
                 flag = value.flag
-                help_line = flag.help or (value.meaning[:1].upper() + value.meaning[1:])
+                help_line = flag.help or plain_text(value.meaning[:1].upper() + value.meaning[1:])
                 option = Option(flag.name, value.key, help_line, flag.metavar, flag.parse, flag.many)
                 found.setdefault(flag.name, option)
     return list(found.values())
@@ -68,7 +68,7 @@ def with_options(function: Callable[..., None], options: Iterable[Option]) -> Ca
             default=None,
             annotation=Annotated[
                 (list[str] if option.many else str) | None,
-                typer.Option(option.name, metavar=option.metavar or "X", help=option.help),
+                typer.Option(option.name, metavar=option.metavar or "VALUE", help=option.help),
             ],
         )
         for option in chosen

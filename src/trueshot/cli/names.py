@@ -179,9 +179,11 @@ def find_class(room: str, name: str, known: Collection[str] = ()) -> type:
     """
     where, _, attribute = TABLE[room].get(name, name).rpartition(":")
     if not where or not attribute:
-        raise ConfigError(
-            f"unknown {room} '{name}'{did_you_mean(name, known or TABLE[room].keys())} (your own: path/file.py:Class)"
-        )
+        if name.endswith(".py"):
+            raise ConfigError(f"{room} '{name}' is a file: name its class after a colon, {name}:CLASS")
+        known = known or TABLE[room].keys()
+        also = "; a table of truth: FILE.parquet or FILE.csv" if room == "evaluator" else ""
+        raise ConfigError(f"unknown {room} '{name}'{did_you_mean(name, known)} (your own: path/file.py:Class{also})")
     found = getattr(_module(where), attribute, None)
     if not isinstance(found, type):
         raise ConfigError(f"{room} '{name}': there is no class {attribute} in {where}: name one after the colon")
@@ -196,7 +198,9 @@ def find_study(name: str) -> Any:
     """
     where, _, attribute = TABLE["study"].get(name, name).rpartition(":")
     if not where:
-        raise ConfigError(f"unknown study '{name}'{did_you_mean(name, TABLE['study'].keys())}, or list to see all")
+        raise ConfigError(
+            f"unknown study '{name}'{did_you_mean(name, TABLE['study'].keys())} (`trueshot study list` shows all)"
+        )
     if (found := getattr(_module(where), attribute, None)) is None:
         raise ConfigError(f"study '{name}': there is no {attribute} in {where}: name one after the colon")
     return found

@@ -87,10 +87,10 @@ def rank(
             raise
         progress.say(f"report: {write_ranking_report(run)}")
     head = dict(result.head)
-    emit({"run": str(run.path), **head}, as_json=json, human=lambda console: _tell(console, run, head))
+    emit({"run": str(run.path), **head}, as_json=json, human=lambda console: _show(console, run, head))
 
 
-def _tell(console: Console, run: RunDirectory, result: dict[str, Any]) -> None:
+def _show(console: Console, run: RunDirectory, result: dict[str, Any]) -> None:
     from rich.table import Table
 
     good = result["good"]

@@ -112,12 +112,21 @@ def _announce(ranking: Ranking, request: RankRequest) -> None:
         f"data: {dataset.name}, {len(dataset.train)} training and {len(dataset.validation)} validation images of"
         f" {dataset.image_size} pixels, {len(dataset.classes)} classes"
     )
-    weights = ranking.weights(0)
+    by = ", ".join(part.kind for part in ranking.evaluators) + "; no supernet is trained"
+    if ranking.supernets:
+        weights = ranking.weights(0)
+        by = (
+            f"{ranking.supernets} supernets of {count_params(weights.make()):,} parameters, sharing"
+            f" {config.supernet.sharing.kind}, sampling {describe_sampler(weights.sampler())}"
+        )
     say(
-        f"ranking: {len(ranking.truth.archs):,} architectures of {context.space.name} by {config.ranking.supernets}"
-        f" supernets of {count_params(weights.make()):,} parameters, sharing {config.supernet.sharing.kind}, sampling"
-        f" {describe_sampler(weights.sampler())}; truth {request.column} of {request.truth}"
+        f"ranking: {len(ranking.truth.archs):,} architectures of {context.space.name} by {by}; truth"
+        f" {request.column} of {request.truth}"
     )
+    wanted = config.ranking.architectures
+    if wanted is not None and wanted > len(ranking.truth.archs):
+        there = f"the truth has {len(ranking.truth.archs):,}; all are scored"
+        say(f"note: {wanted:,} architectures were asked for, but {there}")
     if not context.run.result.exists():
         expected, workers = format_duration(ranking.forecast_seconds()), context.executor.workers
         say(f"forecast: about {expected} with {workers} workers of {config.threads} threads")

@@ -29,9 +29,9 @@ def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     given = _given(arguments, "--strategy")
     strategies = [*TABLE["strategy"], *(kind for kind in given if kind not in TABLE["strategy"])]
     options = options_of(SearchConfig, *(find("strategy", kind).config for kind in strategies))
-    own = dict.fromkeys(filter(None, map(_cost_name, _given(arguments, "--cost"))))
-    costs = [*TABLE["cost"], *own]
-    app.command(name)(with_options(search, [*options, *map(_bound, costs)]))
+    own = {_cost_name(path): path for path in _given(arguments, "--cost")}
+    costs = {**{kind: kind for kind in TABLE["cost"]}, **{kind: path for kind, path in own.items() if kind}}
+    app.command(name)(with_options(search, [*options, *(_bound(kind, path) for kind, path in costs.items())]))
 
 
 def search(
@@ -111,7 +111,7 @@ def search(
     emit(
         {"run": str(prepared.context.run.path), **_flat(result)},
         as_json=json,
-        human=lambda console: _tell(console, prepared, _flat(result)),
+        human=lambda console: _show(console, prepared, _flat(result)),
     )
 
 
@@ -141,9 +141,16 @@ def _cost_name(path: str) -> str:
     return name
 
 
-def _bound(name: str) -> Option:
-    told = {"madds": "multiply-adds of one image, such as 60M", "params": "parameters, such as 2M"}
-    return Option(f"--max-{name}", f"budget.max_{name}", f"Most {told.get(name, f'{name} of an architecture')}.")
+def _bound(name: str, path: str) -> Option:
+    """Return the option that bounds a cost, which says its title and unit as the cost's class does."""
+    from trueshot.cli.names import find_class
+    from trueshot.core.units import example
+
+    cost = find_class("cost", path)
+    (title, unit) = (getattr(cost, key, "") for key in ("title", "unit"))
+    (title, unit) = (value if isinstance(value, str) else "" for value in (title, unit))
+    told = f"Most {title or name} of an architecture" + (f", such as {example(unit)}." if unit else ".")
+    return Option(f"--max-{name}", f"budget.max_{name}", told, metavar="VALUE")
 
 
 def _flat(result: Result) -> dict[str, Any]:
@@ -174,7 +181,7 @@ def _run(prepared: SearchRun, observer: Observer, progress: Observer) -> Result:
     return Result.read(context.run.result)
 
 
-def _tell(console: Console, prepared: SearchRun, result: dict[str, Any]) -> None:
+def _show(console: Console, prepared: SearchRun, result: dict[str, Any]) -> None:
     from rich.table import Table
 
     from trueshot.core.records import NetworkRecord

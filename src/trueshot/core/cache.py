@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float64, UInt8
 
 from trueshot.core.errors import RunError
-from trueshot.core.files import write_bytes
+from trueshot.core.files import not_written, write_bytes
 
 _VERSION = b"1"
 _REQUIRED = {"digest": pa.string(), "row": pa.binary(), "score": pa.float64()}
@@ -196,7 +196,7 @@ def _locked(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.with_name(f".{path.name}.lock").open("ab")
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}; check the path and its permissions") from error
+        raise not_written(path, error) from error
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -173,7 +173,7 @@ def make_own(
         raise ConfigError(f"{name} cannot be made as {written}: {told}; add --debug to see where") from error
     absent = [member for member in members if inspect.getattr_static(made, member, None) is None]
     if absent:
-        raise ConfigError(f"{name} has no {absent[0]}: its room asks for {', '.join(members)}")
+        raise ConfigError(f"{name} has no {absent[0]}: define it; such a component has {', '.join(members)}")
     return made
 
 

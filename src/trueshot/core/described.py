@@ -35,6 +35,11 @@ class Described:
     flag: Flag | None
 
 
+def plain_text(docstring: str) -> str:
+    """Return the text of a docstring without its markup."""
+    return docstring.replace("``", "")
+
+
 def described(cls: type[BaseModel], prefix: str = "") -> Iterator[Described]:
     """Yield every value of a configuration, nested ones by dotted names."""
     meanings = attributes_of(cls)

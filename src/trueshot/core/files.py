@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,41 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunError(
-                f"disk full while writing {path}: free some space and repeat the command with --resume"
-            ) from error
-        raise RunError(f"cannot write {path}: {error.strerror or error}; check the path and its permissions") from error
+        raise not_written(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """See that a folder is there or can be made; none is left behind.
+
+    Raises:
+        RunError: when it cannot.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise not_written(path, error) from error
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def not_written(path: Path, error: OSError) -> RunError:
+    """Return the error of a file that cannot be written in one line, with the remedy that fits."""
+    told = f"cannot write {path}: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunError(f"disk full while writing {path}: free some space and repeat the command with --resume")
+    if error.errno == errno.EFBIG:
+        return RunError(f"{told}; raise the limit on the size of files (ulimit -f) and repeat with --resume")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return RunError(f"{told}: its folder cannot be made; check the path")
+    return RunError(f"{told}; check the path and its permissions")
 
 
 def is_leftover(path: Path) -> bool:

@@ -59,7 +59,9 @@ def failed_in_own_file(error: Exception) -> ConfigError | None:
     told = f"{type(error).__name__}: {error}"
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         if isinstance(frame.f_globals.get("__loader__"), OwnFile):
-            return ConfigError(f"{frame.f_code.co_filename}, line {line}: {told}: mend it; add --debug to see how")
+            return ConfigError(
+                f"{frame.f_code.co_filename}, line {line}: {told}: correct it; add --debug to see the traceback"
+            )
         if str(frame.f_globals.get("__name__")).partition(".")[0] == _PACKAGE:
             return None
     return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trueshot.core.errors import RunError
-from trueshot.core.files import is_leftover, read_json, write_json
+from trueshot.core.files import check_folder, is_leftover, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class RunDirectory:
             raise RunError(f"{path} is no folder: choose another --out")
         if path.is_dir() and not all(is_leftover(entry) for entry in path.iterdir()):
             raise RunError(f"{path} is not empty and holds no trueshot run: choose another --out")
+        check_folder(path)
         return None
 
     @classmethod

@@ -56,6 +56,11 @@ def format_quantity(value: float, unit: str) -> str:
     return f"{count[:-1]} {count[-1].upper()}B" if count[-1] in "kMG" else f"{count} bytes"
 
 
+def example(unit: str) -> str:
+    """Return a quantity of a unit as a command line takes it without quotes: ``350k``, of bytes ``350KB``."""
+    return "350KB" if unit == "bytes" else "350k"
+
+
 def parse_quantity(text: str | int | float, unit: str, what: str = "quantity") -> int | float:
     """Read a positive quantity with or without its unit: ``60M``, ``60M MAdds``, ``350 KB``, ``4.1 ms``.
 
@@ -71,9 +76,7 @@ def parse_quantity(text: str | int | float, unit: str, what: str = "quantity") -
     match = re.fullmatch(r"([0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,2})?\s*([kmg]?)", bare)
     value = 0.0 if match is None else float(match[1].replace("_", "") + (match[2] or "")) * _COUNTS[match[3]]
     if not 0 < value < math.inf:
-        raise ConfigError(
-            f"{what} '{text}' is not a positive number of {unit}: write it like {format_quantity(3.5e5, unit)}"
-        )
+        raise ConfigError(f"{what} '{text}' is not a positive number of {unit}: write it like {example(unit)}")
     return int(value) if value.is_integer() else value
 
 

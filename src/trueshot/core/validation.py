@@ -27,7 +27,46 @@ def first_wrong(cls: type[BaseModel], error: ValidationError) -> tuple[str, str]
         return where, _unknown(str(last), _fields(cls, outer))
     if first["type"] == "missing":
         return where, "is missing: give a value"
-    return where, first["msg"].removeprefix("Value error, ")
+    words = _WORDS.get(first["type"])
+    told = first["msg"].removeprefix("Value error, ")
+    return where, told if words is None else words.format(**context, where=where, given=_short(first["input"]))
+
+
+def _short(value: Any) -> str:
+    """Return a value as text that fits in a line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_WHOLE = "{given} is no whole number: give one such as 3"
+_NUMBER = "{given} is no finite number: give one such as 0.5"
+_TRUTH = "{given} is neither true nor false: give one of them"
+_LIST = "{given} is no list: write it like [a, b]"
+_MAPPING = "{given} is no mapping of names to values: set {where}.NAME=VALUE"
+_WORDS = {
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "int_type": _WHOLE,
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "finite_number": _NUMBER,
+    "bool_parsing": _TRUTH,
+    "bool_type": _TRUTH,
+    "string_type": "{given} is no text: put it in quotes",
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "dict_type": _MAPPING,
+    "mapping_type": _MAPPING,
+    "model_type": _MAPPING,
+    "literal_error": "{given} is none of its values: choose {expected}",
+    "greater_than": "{given} is too small: give more than {gt}",
+    "greater_than_equal": "{given} is too small: give at least {ge}",
+    "less_than": "{given} is too large: give less than {lt}",
+    "less_than_equal": "{given} is too large: give at most {le}",
+    "too_short": "{given} has too few entries: give at least {min_length}",
+    "too_long": "{given} has too many entries: give at most {max_length}",
+}
+"""What is told of each kind of error, in place of the validator's own words."""
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

@@ -49,7 +49,7 @@ def rank_difference(*, predicted: Column, true: Column) -> Int64[np.ndarray, "_"
 
 
 def cost_groups(*, cost: Column, groups: int = 10) -> Int64[np.ndarray, "_"]:
-    """Return the group of every architecture, ``(n,)``: 0 holds the cheapest, ``groups`` - 1 the dearest.
+    """Return the group of every architecture, ``(n,)``: 0 holds the cheapest, ``groups`` - 1 the most expensive.
 
     Groups are of equal size, the first ones one larger where ``groups`` does not divide n; equal costs are split by
     position where a boundary falls among them.

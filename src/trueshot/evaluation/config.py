@@ -129,7 +129,9 @@ class SupernetScoreConfig(EvaluatorConfig):
         found: dict[str, Any] = {}
         for word in words:
             key = "way" if word in get_args(Way)[1:] else "metric" if word in get_args(Metric) else ""
-            if not key or key in found:
+            if key in found:
+                raise ConfigError(f"'{found[key]}' and '{word}' are both a {key} of an evaluator: give one")
+            if not key:
                 known = (*get_args(Way)[1:], *get_args(Metric))
                 raise ConfigError(f"'{word}' is no way of scoring by a supernet{did_you_mean(word, known)}")
             found[key] = word

@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from trueshot.core.errors import ConfigError
 from trueshot.core.fingerprint import fingerprint
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.spaces import Space
@@ -32,7 +33,12 @@ class TwinMean:
     def __init__(self, evaluator: Evaluator, space: Space, rule: str | None = None) -> None:
         self.evaluator, self.space = evaluator, space
         self.rule = space.rules[0] if rule is None else rule
-        rows = every(space)
+        try:
+            rows = every(space)
+        except ConfigError as error:
+            raise ConfigError(
+                f"twins scores whole classes, which must be listed; {error}, and leave +twins out"
+            ) from error
         _, inverse = np.unique(space.canonical(rows, self.rule), axis=0, return_inverse=True)
         self._rows, self._class = rows, inverse.reshape(-1).astype(np.int64)
 

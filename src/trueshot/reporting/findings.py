@@ -183,6 +183,8 @@ def cell(axis: CostAxis, value: float | None) -> str:
     return format_count(value) if axis.unit == axis.title else format_quantity(value, axis.unit)
 
 
-def phrase(axis: CostAxis, value: float | None) -> str:
-    """Write a cost in a sentence: ``60M MAdds``, ``4.1 ms latency``."""
-    return f"{cell(axis, value)} {axis.title}"
+def phrase(axis: CostAxis, value: float | None, side: str = "") -> str:
+    """Write a cost or, with ``side``, a bound of it in a sentence: ``60M MAdds``, ``latency at most 4.1 ms``."""
+    written = [cell(axis, value), axis.title] if axis.unit == axis.title else [axis.title, cell(axis, value)]
+    written.insert(0 if axis.unit == axis.title else 1, side)
+    return " ".join(filter(None, written))

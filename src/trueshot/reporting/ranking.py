@@ -76,11 +76,13 @@ def _headline(ranking: Ranking) -> dict[str, Any]:
     trained = len(result["seconds"]["training"])
     column = ranking.config["truth"]["column"]
     between = None if tau is None else span(tau, 3)
+    by = shown(ranking.main)
+    if trained:
+        by = "one supernet" if trained == 1 else f"{trained} supernets, their scores averaged"
     return {
         "title": f"{result['dataset']['name']}: can this ranking of {result['space']['name']} be trusted?",
         "lead": f"{result['architectures']:,} architectures, scored by "
-        f"{'one supernet' if trained == 1 else f'{trained} supernets, their scores averaged'} without training any of "
-        f"them, and compared with the truth ({column}).",
+        f"{by} without training any of them, and compared with the truth ({column}).",
         "best": {
             "label": f"Kendall's τ of {shown(ranking.main)} with the truth",
             "value": "undefined" if tau is None else number(tau.value, 3),
@@ -126,6 +128,9 @@ def _among_good(ranking: Ranking) -> dict[str, str]:
 def _time(ranking: Ranking) -> dict[str, str]:
     seconds = ranking.result["seconds"]
     training, scoring = sum(seconds["training"]), ranking.evaluator(ranking.main)["seconds"]
+    if not seconds["training"]:
+        spent = max(scoring, ranking.result["proxies"]["seconds"])
+        return {"label": "Time", "value": format_duration(spent), "detail": "of the processor; nothing was trained"}
     rate = ranking.result["architectures"] * len(seconds["training"]) / scoring if scoring else 0
     detail = f"training {format_duration(training)}, scoring {format_duration(scoring)}"
     detail += f" ({rate:,.0f} architectures per second)" if rate else ""
@@ -152,15 +157,22 @@ def _body(ranking: Ranking) -> dict[str, Any]:
              f"{ranking.config['truth']['file']}"),
             ("Images", f"{dataset['name']}: {dataset['train']:,} to train, {dataset['validation']:,} to score, "
              f"{dataset['image_size']} × {dataset['image_size']} pixels, {dataset['classes']:,} classes"),
-            ("Sampler", str(result["sampler"])),
-            ("Sharing", str(result["sharing"])),
-            ("Training", _durations(result["seconds"]["training"])),
-            ("Weight samples", _durations(result["seconds"]["sampling"])),
-            ("Scoring, all ways", _durations(result["seconds"]["scoring"])),
+            *(_of_supernets(result) if result["seconds"]["training"] else []),
         ],
         "environment": [(str(name), str(value)) for name, value in result["environment"].items() if value is not None],
         "config": list(flat(ranking.config)),
     }  # fmt: skip
+
+
+def _of_supernets(result: dict[str, Any]) -> list[tuple[str, str]]:
+    seconds = result["seconds"]
+    return [
+        ("Sampler", str(result["sampler"])),
+        ("Sharing", str(result["sharing"])),
+        ("Training", _durations(seconds["training"])),
+        ("Weight samples", _durations(seconds["sampling"])),
+        ("Scoring, all ways", _durations(seconds["scoring"])),
+    ]
 
 
 def _durations(seconds: list[float]) -> str:

@@ -173,6 +173,8 @@ def _madds(group: dict[str, float]) -> str:
 def _between_seeds(ranking: Ranking) -> str:
     agreement, tau = ranking.result["agreement"], ranking.value(ranking.main, "kendall_tau")
     alone = [one["all"] for one in ranking.evaluator(ranking.main)["supernets"]]
+    if not alone:
+        return ""
     if len(alone) < 2:
         return (
             "One supernet was trained, so nothing here tells how much another seed would change: the intervals are "

@@ -51,7 +51,7 @@ def write_report(run: RunDirectory) -> Path:
 def _headline(findings: Findings) -> dict[str, Any]:
     head, dataset = findings.head, findings.head["dataset"]
     bounds = [
-        f"{side} {phrase(cost, value)}"
+        phrase(cost, value, side)
         for cost in findings.costs
         for side, value in zip(("at least", "at most"), head["bounds"].get(cost.name, ()), strict=False)
         if value is not None

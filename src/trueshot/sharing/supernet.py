@@ -167,8 +167,12 @@ class Supernet(nn.Module):
         placed: list[nn.Module] = []
 
         def place(site: Site) -> nn.Module:
-            placed.append(self.placer(site))
-            return placed[-1]
+            module = self.placer(site)
+            if not isinstance(module, nn.Module):
+                name = getattr(sharing, "__name__", type(sharing).__name__)
+                raise ConfigError(f"sharing {name} placed {module!r} at a site of {space.name}: return an nn.Module")
+            placed.append(module)
+            return module
 
         self.body = assembled(space, place)
         # Tuples keep the placed modules from being registered twice.

@@ -208,7 +208,7 @@ class Asking:
             rows = self._ask(self.batch if left is None else min(self.batch, left))
             if len(rows):
                 left = None if left is None else left - len(rows)
-                self._tell(rows, metered)
+                self._tell_proposer(rows, metered)
                 start = self._count(start, metered)
                 if report is not None:
                     report(self.history)
@@ -235,7 +235,7 @@ class Asking:
         _, first = np.unique(history.archs, axis=0, return_index=True)
         rows = history.archs[np.sort(first)]
         for begin in range(0, len(rows), self.batch):
-            self._tell(rows[begin : begin + self.batch], metered)
+            self._tell_proposer(rows[begin : begin + self.batch], metered)
         self.cache.flush()
         self._count(start, metered)
         return self.history
@@ -275,7 +275,7 @@ class Asking:
                 self._log.write(entry)
         return rows
 
-    def _tell(self, rows: Rows, metered: _Metered) -> None:
+    def _tell_proposer(self, rows: Rows, metered: _Metered) -> None:
         entry = {"tell": metered.digest, "rows": rows.tolist()}
         earlier = self._log.replayed(entry)
         if earlier is None:

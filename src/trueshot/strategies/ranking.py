@@ -18,7 +18,6 @@ from jaxtyping import Int64, UInt8
 
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.config import Part
-from trueshot.core.errors import ConfigError
 from trueshot.core.files import read_json, replacing
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
@@ -77,6 +76,11 @@ class Ranking:
         found = (inner for part in asked for inner in supernet_parts(part, self.config.fusion, self.context.space))
         return tuple({part.kind: part for part in found}.values())
 
+    @property
+    def supernets(self) -> int:
+        """How many supernets are trained: none where no evaluator uses one."""
+        return self.config.ranking.supernets if self.shared else 0
+
     @cached_property
     def fused(self) -> tuple[Part, ...]:
         """The evaluators that add up scores of a supernet and others."""
@@ -102,6 +106,8 @@ class Ranking:
     @property
     def marks(self) -> tuple[int, ...]:
         """Earlier epochs that are ranked too: equally spaced, without the last."""
+        if not self.shared:
+            return ()
         epochs, count = self.config.supernet.recipe.epochs, self.config.ranking.curve
         marks = {round(epochs * number / (count + 1)) for number in range(1, count + 1)}
         return tuple(sorted(marks - {0, epochs}))
@@ -163,7 +169,7 @@ class Ranking:
         for part in self.evaluators:
             parts_of(part, self.config.fusion, self.context.space)
         if not self.shared:
-            raise ConfigError("a ranking compares supernets: name at least one evaluator of a supernet")
+            return
         check_sampler(self.weights(0).sampler(), self.context.space)
         self.weights(0).make()
         self.weights(0).check()
@@ -177,7 +183,6 @@ class Ranking:
         run = self.context.run
         if run.result.exists():
             return Result.read(run.result)
-        count = self.config.ranking.supernets
         train_all(self, observer)
         baselines = score_baselines(self)
         others = {
@@ -189,8 +194,8 @@ class Ranking:
             f"criteria of {len(self.evaluators) + len(baselines)} rankings,"
             f" {self.config.ranking.bootstrap} resamples each"
         )
-        supernets = [pd.read_parquet(self.scores_file(index)) for index in range(count)]
-        found = [read_json(self.record(index)) for index in range(count)]
+        supernets = [pd.read_parquet(self.scores_file(index)) for index in range(self.supernets)]
+        found = [read_json(self.record(index)) for index in range(self.supernets)]
         fusions = self._fusions(supernets, found)
         head, table = assemble(self, supernets, found, baselines, others, fusions)
         with replacing(run.path / "scores.parquet") as temporary:
@@ -230,6 +235,11 @@ class Ranking:
 
         The criteria come on top, SGLD samples and fine-tuning too.
         """
+        with threads(self.config.threads):
+            proxies = proxy_seconds(self)
+        most = self.context.executor.workers or max(1, self.supernets)
+        if not self.shared:
+            return proxies / most
         weights, recipe = self.weights(0), self.config.supernet.recipe
         with threads(self.config.threads):
             supernet, batches = weights.make(), weights.batches()
@@ -240,9 +250,6 @@ class Ranking:
             trained = TrainedSupernet(weights=weights, supernet=supernet, snapshots=(), config=self.config.evaluation)
             one_shot = trained.one_shot()
             score = median_seconds(lambda _: one_shot(few), 1, warm_up=0) / len(few)
-            proxies = proxy_seconds(self)
         each = recipe.epochs * batches.steps_per_epoch * step + self.scores_each * score
-        supernets = self.config.ranking.supernets
-        most = self.context.executor.workers or supernets
-        workers = min(most, supernets)
-        return max(each * -(-supernets // workers), (each * supernets + proxies) / most)
+        workers = min(most, self.supernets)
+        return max(each * -(-self.supernets // workers), (each * self.supernets + proxies) / most)

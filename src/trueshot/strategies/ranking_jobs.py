@@ -36,7 +36,7 @@ def train_all(ranking: Ranking, observer: Observer) -> None:
     Raises:
         TrueshotError: that of a supernet which failed, after the others are done and kept.
     """
-    count, each = ranking.config.ranking.supernets, _units(ranking)
+    count, each = ranking.supernets, _units(ranking)
     todo = [index for index in range(count) if not ranking.record(index).exists()]
     batches = proxy_batches(ranking)
     total, before = count * each + len(batches) * _BATCH_UNITS, (count - len(todo)) * each
@@ -82,6 +82,8 @@ def _keep(ranking: Ranking, index: int, content: dict[str, Any]) -> None:
 
 def _units(ranking: Ranking) -> int:
     """Return the progress units of one supernet: scores, and steps by how many scores they take as long as."""
+    if not ranking.shared:
+        return 0
     steps = ranking.config.supernet.recipe.epochs * ranking.weights(0).batches().steps_per_epoch
     return steps * _step_units(ranking) + ranking.scores_each
 

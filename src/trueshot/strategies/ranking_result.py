@@ -50,7 +50,7 @@ def assemble(
     truth, options = ranking.truth.values, ranking.config.ranking
     good = None if options.good is None else truth > options.good
     judge = Judge(ranking, truth, good)
-    shared, names = set(supernets[0].columns), [part.kind for part in ranking.evaluators]
+    shared, names = {name for table in supernets for name in table.columns}, [part.kind for part in ranking.evaluators]
     means = {
         name: np.mean([table[name].to_numpy() for table in supernets], axis=0) if name in shared else others[name][0]
         for name in names
@@ -75,8 +75,8 @@ def assemble(
         "dataset": _dataset(ranking),
         "architectures": len(truth),
         "good": None if good is None else {"above": options.good, "architectures": int(good.sum())},
-        "sampler": describe_sampler(ranking.weights(0).sampler()),
-        "sharing": ranking.config.supernet.sharing.kind,
+        "sampler": describe_sampler(ranking.weights(0).sampler()) if supernets else None,
+        "sharing": ranking.config.supernet.sharing.kind if supernets else None,
         "evaluators": evaluators,
         "baselines": {
             name: {**judge(positions, scores), "seconds": seconds}
@@ -92,7 +92,7 @@ def assemble(
         "fusion": {name: _parts(judge, columns) for name, columns in fusions.items()},
         "fine_tuning": [record.get("fine_tuning", {}) for record in records],
         "proxies": {"seconds": seconds_spent(ranking)},
-        "agreement": _agreement([table[ranking.shared[0].kind].to_numpy() for table in supernets]),
+        "agreement": _agreement(ranking, supernets),
         "curve": _curve(ranking, judge, supernets, records),
         "pruning": _drawn(judge.pruning(main)),
         "improvement": _drawn(judge.improvement(main)),
@@ -168,10 +168,11 @@ def _spread(taus: Sequence[float | None]) -> dict[str, float] | None:
     return {"n": len(known), "mean": float(np.mean(known)), "std": float(np.std(known, ddof=1))}
 
 
-def _agreement(scores: Sequence[Column]) -> dict[str, float] | None:
-    """Return how far the supernets agree with each other; ``None`` for one, or where it is undefined."""
-    if len(scores) < 2:
+def _agreement(ranking: Ranking, supernets: Sequence[pd.DataFrame]) -> dict[str, float] | None:
+    """Return how far the supernets agree with each other; ``None`` for less than two, or where it is undefined."""
+    if len(supernets) < 2:
         return None
+    scores = [table[ranking.shared[0].kind].to_numpy() for table in supernets]
     try:
         return dataclasses.asdict(self_consistency(scores=np.stack(scores)).mean)
     except CriteriaError:

@@ -215,7 +215,7 @@ class Search:
             told=(
                 ("Proposer", self.config.asker.kind),
                 ("First proposals", describe_sampler(self.sampler)),
-                ("Oracle", f"{oracle.kind}: {told}"),
+                ("Oracle", oracle.kind if told == oracle.kind else f"{oracle.kind}: {told}"),
                 *self._provenance(trained, history),
             ),
             values={"search_own_seconds": history.own_seconds},

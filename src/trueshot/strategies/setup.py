@@ -17,7 +17,7 @@ from jaxtyping import Float64, UInt8
 
 from trueshot import __version__
 from trueshot.core.cache import EvaluationCache
-from trueshot.core.errors import ConfigError, DataError, DeviceError
+from trueshot.core.errors import ArchitectureError, ConfigError, DataError, DeviceError
 from trueshot.core.executor import Executor, InProcess
 from trueshot.core.fingerprint import fingerprint
 from trueshot.core.observe import SILENT, Observer
@@ -54,6 +54,16 @@ if TYPE_CHECKING:
     from trueshot.strategies.config import RetrainingConfig
     from trueshot.strategies.deadline import Deadline
     from trueshot.strategies.trained import TrainedSupernet
+
+
+@contextlib.contextmanager
+def _of_file(file: str) -> Iterator[None]:
+    """Name the file in what is told of its architectures, and the remedy where they are of another space."""
+    try:
+        yield
+    except DataError as error:
+        more = "; give the space of the table by --space" if isinstance(error.__cause__, ArchitectureError) else ""
+        raise DataError(f"{file}: {error}{more}") from error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -190,7 +200,8 @@ class Context:
             DataError: when the file or the column is not there.
         """
         table, column = self._table(file, None)
-        return TabularEvaluator(table, self.space, column, rule=self.space.rules[0])
+        with _of_file(file):
+            return TabularEvaluator(table, self.space, column, rule=self.space.rules[0])
 
     def truth(
         self, file: str, column: str | None = None
@@ -205,7 +216,8 @@ class Context:
             DataError: when the file or the column is not there, or the column is empty.
         """
         table, chosen = self._table(file, column)
-        archs, values = table.on(self.space, chosen)
+        with _of_file(file):
+            archs, values = table.on(self.space, chosen)
         if not len(archs):
             raise DataError(f"column {chosen} of {file} holds no value: name another")
         return archs, values

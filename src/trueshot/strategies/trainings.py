@@ -28,7 +28,7 @@ from trueshot.strategies.pretrained import MOST_IMAGES, Pretrained, fit_head, wa
 from trueshot.strategies.setup import Context
 from trueshot.strategies.supernet import load_teacher
 from trueshot.strategies.turns import PARTS, Job, Turn, next_turn
-from trueshot.training.checkpoints import load_checkpoint
+from trueshot.training.checkpoints import forget_checkpoint, load_checkpoint
 from trueshot.training.classification import Loss
 from trueshot.training.config import Recipe
 from trueshot.training.data.batches import Batches, eval_batches, train_batches
@@ -227,7 +227,7 @@ class Trainings:
         checkpoint = context.run.checkpoint(f"network-{candidate.name}")
         # A search that was run again may have picked another architecture under the same name.
         if (folder / WEIGHTS).exists() and (folder / ARCHITECTURE).exists() and _holds(folder, candidate.arch):
-            checkpoint.unlink(missing_ok=True)
+            forget_checkpoint(checkpoint)
             return
         refit, images = candidate.role == RECOMMENDED, self.images(candidate)
         part_of = context.all_training_images if refit else context.images.train
@@ -269,7 +269,7 @@ class Trainings:
             return
         self._save(candidate, trained.network, images)
         # The saved network replaces it; without it the directory stays small.
-        checkpoint.unlink(missing_ok=True)
+        forget_checkpoint(checkpoint)
 
     def _save(self, candidate: Candidate, network: nn.Module, images: Dataset) -> None:
         save_network(

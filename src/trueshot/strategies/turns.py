@@ -56,8 +56,8 @@ def seconds_left(jobs: Sequence[Job], steps: int, done: float, rates: Mapping[st
         again: trainings of one network more, the one that will be chosen, whole.
     """
     rest = sum(rates[job.name] * job.share * max(0.0, steps - done) for job in jobs)
-    dearest = max((rates[job.name] for job in jobs), default=0.0)
-    return rest + again * steps * dearest
+    slowest = max((rates[job.name] for job in jobs), default=0.0)
+    return rest + again * steps * slowest
 
 
 def next_turn(

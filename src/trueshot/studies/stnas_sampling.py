@@ -46,7 +46,7 @@ def _targets(scale: Scale) -> dict[str, object]:
 STUDY = Study(
     name="stnas-sampling",
     title="ST-NAS, section 3.2: uniform sampling against matched p_drop",
-    question="Does uniform sampling under-train cheap networks, and matched sampling mend it?",
+    question="Does uniform sampling under-train cheap networks, and does matched sampling correct it?",
     work=Rankings(
         conditions={"uniform": {"supernet.sampler": {"kind": "uniform"}}, "matched": {}},
         scales={

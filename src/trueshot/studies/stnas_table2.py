@@ -116,7 +116,7 @@ _SCALES = {
 def _analyse(searched: Searched) -> Outcome:
     findings = [
         searched.searched(f"{_MODEL} (ours: best searched)", "winner", 76.4),
-        searched.searched(f"random, as dear as {_MODEL}", "random", None),
+        searched.searched(f"random, as expensive as {_MODEL}", "random", None),
         searched.rival("FairNAS-A, scaled", "fairnas_a", 75.3),
         searched.rival("MobileNetV2, scaled", "mobilenet_v2", None),
         *(

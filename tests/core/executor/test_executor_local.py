@@ -73,7 +73,7 @@ def test_a_mistake_in_a_users_file_is_told_as_such_by_a_worker(tmp_path):
     file.write_text('def work(value, tell):\n    return {}["speed"]\n')
     _, _, (failure,) = collect(FORK, import_file(file).work, [1])
     assert type(failure.error) is ConfigError
-    assert str(failure.error).startswith(f"{file}, line 2: KeyError: 'speed': mend it")
+    assert str(failure.error).startswith(f"{file}, line 2: KeyError: 'speed': correct it")
     assert "Traceback" in failure.error.__notes__[0]
 
 
@@ -268,7 +268,7 @@ def test_the_executor_that_options_ask_for():
     assert isinstance(three, Local)
     assert (three.workers, three.device_share) == (3, pytest.approx(1 / 3))
     for arguments, message in (
-        (("slurm", 1, None), "unknown executor 'slurm': choose local or ray"),
+        (("slurm", 1, None), "unknown executor 'slurm': choose one of local, ray"),
         (("local", 1, "auto"), "--ray auto joins a Ray cluster: add --executor ray"),
         (("local", 0, None), "--workers 0: at least one is needed"),
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from trueshot.core.errors import ConfigError
+from trueshot.core.errors import ConfigError, did_you_mean
 from trueshot.core.executor.cluster import Ray, import_ray
 from trueshot.core.executor.inprocess import InProcess
 from trueshot.core.executor.local import Local
@@ -22,7 +22,7 @@ def check_executor(kind: str, address: str | None) -> None:
         ConfigError: for an unknown kind, an address without Ray, or Ray where it is not installed.
     """
     if kind not in KINDS:
-        raise ConfigError(f"unknown executor '{kind}': choose {' or '.join(KINDS)}")
+        raise ConfigError(f"unknown executor '{kind}'{did_you_mean(kind, KINDS)}")
     if address is not None and kind != "ray":
         raise ConfigError(f"--ray {address} joins a Ray cluster: add --executor ray, or leave it out")
     if kind == "ray" and importlib.util.find_spec("ray") is None:
