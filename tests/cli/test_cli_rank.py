@@ -304,7 +304,7 @@ def test_what_needs_no_supernet_is_ranked_without_one(truth, tmp_path):
         tau = kendall_tau(predicted=scores[name].to_numpy(), true=scores["truth"].to_numpy())
         assert result["evaluators"][name]["all"]["kendall_tau"]["value"] == pytest.approx(tau)
     page = (out / "report.html").read_text()
-    assert "architectures, scored by naswot without training any of them" in " ".join(page.split())
+    assert "architectures, scored by NASWOT without training any of them" in " ".join(page.split())
     assert "nothing was trained" in page
     assert "supernets alone" not in page
 
