@@ -9,11 +9,17 @@ from trueshot.cli.names import find, make_space
 from trueshot.cli.values import over_preset
 from trueshot.core.errors import ConfigError
 from trueshot.core.run import RunDirectory
+from trueshot.search.extremes import extremes
 from trueshot.sharing import Supernet, single_path
 from trueshot.spaces import Chain, NasBench201, Topology
 from trueshot.spaces.checks import as_tuples
+from trueshot.spaces.costs import standard_costs
+from trueshot.spaces.counting import count_params
+from trueshot.spaces.meta import on_meta
 from trueshot.strategies.presets import assignment, choose_preset, merge, preset_names, read_config, read_preset
 from trueshot.strategies.setup import Context
+from trueshot.strategies.trained import scored_images
+from trueshot.training.config import Recipe
 
 SIDES = {"digits": 8, "small-cpu": 32, "small-gpu": 32, "large-cpu": 224, "large-gpu": 224}
 
@@ -31,11 +37,16 @@ def test_every_preset_is_chosen_for_some_images_and_makes_its_spaces(side, devic
 
 def test_the_preset_for_imagenet_is_the_paper():
     """ST-NAS, section 4.1, and the space of 34,359,738,368 topologies."""
-    preset = read_preset("large-gpu")
+    preset = read_preset("stnas-imagenet")
     assert preset["spaces"]["topology"] == {}
     assert preset["proposers"]["nsga2"] == {"population": 45, "generations": 22}
     recipe = preset["supernet"]["recipe"]
     assert (recipe["epochs"], recipe["lr"], recipe["final_lr"], recipe["momentum"]) == (600, 0.1, 2.5e-4, 0.0)
+    alone = preset["retraining"]["recipe"]
+    assert (alone["epochs"], alone["batch_size"], alone["lr"], alone["weight_decay"]) == (300, 2048, 0.8, 1e-4)
+    # What the paper has not is in our own preset.
+    assert not {"label_smoothing", "ema_decay", "warmup_epochs"} & alone.keys()
+    assert {"label_smoothing", "ema_decay", "warmup_epochs"} <= read_preset("large-gpu")["retraining"]["recipe"].keys()
 
 
 def test_sizes_at_the_borders():
@@ -140,3 +151,47 @@ def test_presets_of_the_paper_on_choices_fill_empty_nodes_as_published():
     assert sharing("bias", "surgery-nasbench201") == "bias"
     config = search_config({"supernet": {"sharing": "bias"}}, read_preset("interchoice-subimagenet"))
     assert config.strategy.config.supernet.sharing.config.empty == "published"
+
+
+LARGEST = {"digits": 16, "rank-cpu": 16, "small-cpu": 96, "small-gpu": 96}
+"""The side of the largest images that a preset is for; else those of its benchmark."""
+
+
+def activations(space, row):
+    """Bytes of all that the layers of a network put out for one image, in float32."""
+    sizes = []
+    with on_meta():
+        network = space.network(row)
+        for module in network.modules():
+            if not list(module.children()):
+                module.register_forward_hook(lambda _, __, output: sizes.append(4 * output.numel()))
+        network(torch.zeros(1, *space.input_shape, device="meta"))
+    return sum(sizes), 4 * count_params(network)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_fits_the_memory_that_it_is_for(name):
+    preset = read_preset(name)
+    gpu = "gpu" in name or name in ("stnas-imagenet", "interchoice-subimagenet")
+    side = LARGEST.get(name, 32 if "nasbench201" in name else 224)
+    for kind, arguments in preset["spaces"].items():
+        given = {key: as_tuples(value) for key, value in arguments.items()}
+        space = make_space(kind, {**given, "image_size": side, "classes": 1000})
+        each, weights = activations(space, extremes(standard_costs(space), "madds").most_expensive)
+        with on_meta():
+            shared = 4 * count_params(Supernet(space, single_path))
+        image = 4 * 3 * side**2
+        recalibration = preset.get("evaluation", {}).get("recalibration", {})
+        kept = scored_images(preset.get("evaluation", {}).get("images"), space.input_shape) * image
+        kept += recalibration.get("batches", 0) * recalibration.get("batch_size", 0) * image
+        for part, size in (("supernet", shared), ("retraining", weights)):
+            recipe = Recipe(**preset.get(part, {}).get("recipe", {"epochs": 1}))
+            # Weights, gradients, momentum and average; activations of a part of a batch, half as large under autocast.
+            total = 4 * size + kept + each * (recipe.at_once or recipe.batch_size) * (0.5 if gpu else 1.0)
+            assert total < (80e9 if gpu else 16e9), (kind, part, total / 1e9)
+
+
+def test_validation_images_are_capped_where_they_would_not_fit():
+    assert scored_images(None, (3, 224, 224)) == 3566
+    assert scored_images(5000, (3, 224, 224)) == 5000
+    assert scored_images(None, (3, 32, 32)) > 170_000

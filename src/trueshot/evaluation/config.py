@@ -62,7 +62,7 @@ class EvaluationConfig(Config):
     Attributes:
         recalibration: where BatchNorm statistics come from.
         metric: ``accuracy``, or ``loss`` (the negated cross-entropy), where an evaluator names none itself.
-        images: at most so many validation images, none for all.
+        images: at most so many validation images; none for as many as 2 GiB hold, which is all of small ones.
         batch_size: validation images in a forward pass.
         fine_tune_steps: optimizer steps of ``supernet:fine-tuned``.
         fine_tune_lr: constant learning rate of these steps; without one, a tenth of the rate that the supernet's

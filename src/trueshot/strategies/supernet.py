@@ -94,7 +94,7 @@ class SharedWeights:
         """
         epoch, recipe = self.config.split_epoch, self.config.recipe
         at = None if epoch is None else split_step(epoch, recipe.epochs, steps_per_epoch)
-        return StepOptions(averaging=self.config.averaging, split_at=at, dropout=recipe.dropout)
+        return StepOptions(averaging=self.config.averaging, split_at=at, dropout=recipe.dropout, at_once=recipe.at_once)
 
     def last_epochs(self) -> range:
         """Return the epochs before the last whose weights ``supernet:median`` needs."""
@@ -188,7 +188,7 @@ class SharedWeights:
             self._loss(),
             recipe.clip,
             context.streams.child("weight-sampling"),
-            StepOptions(averaging=self.config.averaging, dropout=recipe.dropout),
+            StepOptions(averaging=self.config.averaging, dropout=recipe.dropout, at_once=recipe.at_once),
         )
         plan = Plan.in_run(
             context.run,

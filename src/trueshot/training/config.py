@@ -31,6 +31,8 @@ class Recipe(Config):
     Attributes:
         epochs: passes over the training images.
         batch_size: images in a step.
+        at_once: most images whose activations are in memory at a time; the gradients of the parts of a batch are added
+            up, and BatchNorm normalises each part by itself. None for the whole batch.
         lr: learning rate at the start.
         final_lr: learning rate at the end.
         warmup_epochs: epochs of linear rise before.
@@ -50,6 +52,7 @@ class Recipe(Config):
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(default=128, ge=2)
+    at_once: int | None = Field(default=None, ge=2)
     lr: float = Field(default=0.1, gt=0, allow_inf_nan=False)
     final_lr: float = Field(default=0.0, ge=0)
     warmup_epochs: float = Field(default=0.0, ge=0)

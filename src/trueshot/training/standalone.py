@@ -18,6 +18,7 @@ from trueshot.training.dropout import ClassifierDropout
 from trueshot.training.formats import placed
 from trueshot.training.loop import train
 from trueshot.training.optimizers import clip_gradients, make_optimizer, take_step
+from trueshot.training.parts import in_parts
 from trueshot.training.plan import Plan, Revise
 from trueshot.training.schedules import Schedule, WatchesEpochs, make_schedule, set_learning_rate
 from trueshot.training.task import TRAIN, Metric, Row, Stream
@@ -50,21 +51,30 @@ class NetworkTask:
         if not self.network.training:
             self.network.train()
         self.learning_rate = set_learning_rate(self.optimizer, self.schedule, index)
-        if self._draws:
-            with self.streams.forked("dropout", index), self._dropout(index):
-                logits = self._forward(images)
-        else:
-            with self._dropout(index):
-                logits = self._forward(images)
-        loss = self.loss(logits, labels, images)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        losses, correct = [], []
+        for number, (part, classes) in enumerate(in_parts(images, labels, self.recipe.at_once)):
+            # The first part draws what a whole batch does.
+            at = (index, number) if number else (index,)
+            if self._draws:
+                with self.streams.forked("dropout", *at), self._dropout(*at):
+                    logits = self._forward(part)
+            else:
+                with self._dropout(*at):
+                    logits = self._forward(part)
+            loss = self.loss(logits, classes, part)
+            if len(classes) < len(labels):
+                loss = loss * (len(classes) / len(labels))
+            loss.backward()
+            losses.append(loss.detach())
+            correct.append(count_correct(logits, classes))
         clip_gradients(self.network.parameters(), self.recipe.clip)
         take_step(self.optimizer, self.streams, index)
         if self.average is not None and self.recipe.ema_decay is not None:
             self.average.decay = min(self.recipe.ema_decay, (1 + index) / (10 + index))
             self.average.update(self.network)
-        return loss_and_accuracy(loss.detach(), count_correct(logits, labels), len(labels))
+        total, right = (torch.stack(parts).sum() if len(parts) > 1 else parts[0] for parts in (losses, correct))
+        return loss_and_accuracy(total, right, len(labels))
 
     def _forward(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self._autocast):

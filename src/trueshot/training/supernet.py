@@ -21,6 +21,7 @@ from trueshot.training.config import Averaging
 from trueshot.training.data.batches import Batch
 from trueshot.training.dropout import ClassifierDropout
 from trueshot.training.optimizers import clip_gradients, take_step
+from trueshot.training.parts import in_parts
 from trueshot.training.schedules import Schedule, WatchesEpochs, set_learning_rate
 from trueshot.training.splitting import adopt
 from trueshot.training.task import TRAIN, Metric, Row
@@ -37,11 +38,13 @@ class StepOptions:
             by the number of those that contain the weight (``containing``; the Surgery paper's code).
         split_at: the step before which the weights are split (:class:`~trueshot.sharing.Split`); ``None`` for never.
         dropout: probability of each feature in front of the classifier to be dropped.
+        at_once: most images whose activations are in memory at a time, ``None`` for the whole batch.
     """
 
     averaging: Averaging = "all"
     split_at: int | None = None
     dropout: float = 0.0
+    at_once: int | None = None
 
 
 PLAIN_STEP = StepOptions()
@@ -128,13 +131,18 @@ class SupernetTask:
         archs = self.archs(index)
         losses, correct = [], []
         for number, arch in enumerate(archs):
-            precision = torch.autocast(images.device.type, torch.bfloat16, enabled=self._autocast)
-            with precision, self._dropout(index, number):
-                logits = self.supernet(images, arch)
-            loss = self.loss(logits, labels, images) / len(archs)
-            loss.backward()
-            losses.append(loss.detach())
-            correct.append(count_correct(logits, labels))
+            right = []
+            for count, (part, classes) in enumerate(in_parts(images, labels, self.options.at_once)):
+                precision = torch.autocast(images.device.type, torch.bfloat16, enabled=self._autocast)
+                with precision, self._dropout(index, number + count * len(archs)):
+                    logits = self.supernet(part, arch)
+                loss = self.loss(logits, classes, part) / len(archs)
+                if len(classes) < len(labels):
+                    loss = loss * (len(classes) / len(labels))
+                loss.backward()
+                losses.append(loss.detach())
+                right.append(count_correct(logits, classes))
+            correct.append(torch.stack(right).sum() if len(right) > 1 else right[0])
         parameters = self._average(archs)
         clip_gradients(parameters, self.clip)
         with self._only(parameters):
