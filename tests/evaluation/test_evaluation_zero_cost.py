@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.errors import ConfigError, DataError
 from trueshot.core.random import Streams
 from trueshot.evaluation import Evaluator, ProxyImages, ProxyTable, ZeroCost
+from trueshot.evaluation.proxies.initial import Workshop
 from trueshot.evaluation.proxies.names import PROXIES
 from trueshot.evaluation.zero_cost import LAST
 from trueshot.spaces import Chain, NasBench201, Topology
@@ -128,8 +130,6 @@ def test_bad_input_is_refused():
 
 
 def test_a_space_without_rectifiers_is_refused_by_name():
-    from torch import nn
-
     from trueshot.spaces import Space
     from trueshot.spaces.site import Site
 
@@ -143,3 +143,32 @@ def test_a_space_without_rectifiers_is_refused_by_name():
     smooth = table(["swap"], space=Smooth(image_size=8, classes=10))
     with pytest.raises(ConfigError, match="swap counts rectifiers, and networks of smooth have none"):
         smooth.column("swap", np.zeros((1, 1), dtype=np.uint8))
+
+
+def test_networks_that_break_channels_last_stay_contiguous():
+    from trueshot.spaces import Space
+    from trueshot.spaces.site import Site
+    from trueshot.spaces.skeletons import Chain as Blocks
+
+    class Strided(Space):
+        name = "strided"
+
+        def assemble(self, place):
+            candidates = {
+                "a": lambda: nn.Sequential(nn.ReLU(), nn.Conv2d(4, 4, 1, stride=2)),
+                "b": lambda: nn.Sequential(nn.ReLU(), nn.Conv2d(4, 4, 3, stride=2, padding=1)),
+            }
+            site = Site(decision="a", candidates=candidates, in_channels=4, out_channels=4, stride=2)
+            head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+            return Blocks(nn.Conv2d(3, 4, 3, padding=1), {"a": place(site)}, head)
+
+    space = Strided(image_size=8, classes=10)
+    formats = {}
+    for row in ((0,), (1,)):
+        fresh = Workshop(space, torch.device("cpu")).network(row, Streams(0))
+        formats[row] = fresh.format
+        assert fresh.draw("he").stem.weight.is_contiguous(memory_format=fresh.format)
+    assert formats == {(0,): torch.contiguous_format, (1,): torch.channels_last}
+    made = table(space=space)
+    for name in PROXIES:
+        assert len(set(made.column(name, np.array([[0], [1]], dtype=np.uint8)).tolist())) == 2, name

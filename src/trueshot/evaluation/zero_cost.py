@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import final
 
 import numpy as np
@@ -69,7 +69,7 @@ class ProxyImages:
         views = [view[:, y : y + side, x : x + side] for view, y, x in zip(padded, down, right, strict=True)]
         mirrored = torch.rand(len(chosen), generator=generator) < 0.5
         batch = torch.stack([view.flip(2) if flip else view for view, flip in zip(views, mirrored, strict=True)])
-        return batch.contiguous(memory_format=torch.channels_last), labels[chosen]
+        return batch, labels[chosen]
 
 
 @final
@@ -102,7 +102,7 @@ class ProxyTable:
         self.cache = EvaluationCache(None) if cache is None else cache
         self.device = images.images[0].device
         self._workshop = Workshop(space, self.device)
-        self._signs: dict[tuple[int, torch.Size], Tensor] = {}
+        self._signs: dict[tuple[torch.memory_format, int, torch.Size], Tensor] = {}
 
     @cached_property
     def digests(self) -> dict[str, str]:
@@ -154,37 +154,41 @@ class ProxyTable:
                 f"{group} counts rectifiers, and networks of {self.space.name} have none (ReLU, ReLU6): leave it out"
             )
         images = self.images
+
+        def given(pixels: Tensor) -> Tensor:
+            return pixels.contiguous(memory_format=fresh.format)
+
         if group == "az":
-            signs = self._sign if "az-trainability" in wanted else None
-            return az(backbone(fresh.draw("he")), self._noise("az"), signs)
+            wants_signs = "az-trainability" in wanted
+            signs = partial(self._sign, fresh.format) if wants_signs else None
+            return az(backbone(fresh.draw("he")), given(self._noise("az")), signs)
         if group == "swap":
-            return {"swap": patterns.swap(fresh.draw("normal"), images.first(images.swap))}
+            return {"swap": patterns.swap(fresh.draw("normal"), given(images.first(images.swap)))}
         if group == "zen":
             network = fresh.draw("normal", statistics=True)
-            return {"zen": gradients.zen(network, self._noise("zen"), self._noise("zen-change"))}
+            return {"zen": gradients.zen(network, given(self._noise("zen")), given(self._noise("zen-change")))}
         if group == "naswot":
-            return {"naswot": patterns.naswot(fresh.draw("default"), images.first(images.count))}
+            return {"naswot": patterns.naswot(fresh.draw("default"), given(images.first(images.count)))}
+        if group == "synflow":
+            return {"synflow": gradients.synflow(fresh.draw("default", statistics=True), given(images.first(1)))}
+        pixels, labels = images.drawn(streams.torch("images"))
         if group == "loss":
-            batch = images.drawn(streams.torch("images"))
-            return gradients.of_the_loss(fresh.draw("default"), *batch)
-        if group == "jacob_cov":
-            batch = images.drawn(streams.torch("images"))
-            return {"jacob_cov": gradients.jacob_cov(fresh.draw("default"), batch[0])}
-        return {"synflow": gradients.synflow(fresh.draw("default", statistics=True), images.first(1))}
+            return gradients.of_the_loss(fresh.draw("default"), given(pixels), labels)
+        return {"jacob_cov": gradients.jacob_cov(fresh.draw("default"), given(pixels))}
 
     def _noise(self, name: str) -> Tensor:
         """Return images of standard normal values, the same for every architecture."""
         shape = (self.images.count, *self.space.input_shape)
-        noise = torch.randn(shape, generator=self.streams.torch(f"noise/{name}"))
-        return noise.to(self.device).contiguous(memory_format=torch.channels_last)
+        return torch.randn(shape, generator=self.streams.torch(f"noise/{name}")).to(self.device)
 
-    def _sign(self, level: int, shape: torch.Size) -> Tensor:
+    def _sign(self, memory_format: torch.memory_format, level: int, shape: torch.Size) -> Tensor:
         """Return the gradient of a level's output, the same for every architecture of this shape."""
-        if (level, shape) not in self._signs:
+        key = memory_format, level, shape
+        if key not in self._signs:
             generator = self.streams.torch("signs", level, *shape)
             signs = torch.randint(2, shape, generator=generator).mul_(2).sub_(1).float().to(self.device)
-            self._signs[level, shape] = signs.contiguous(memory_format=torch.channels_last)
-        return self._signs[level, shape]
+            self._signs[key] = signs.contiguous(memory_format=memory_format)
+        return self._signs[key]
 
 
 @final

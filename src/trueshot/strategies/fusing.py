@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float64, UInt8
 from torch.nn import functional as F
 
@@ -76,7 +75,6 @@ def proxy_table(context: Context, names: Collection[str], cache: EvaluationCache
     full = full_depth(context)
     if pixels.shape[-1] != full.image_size:
         pixels = F.adaptive_avg_pool2d(pixels, full.image_size)
-    pixels = pixels.contiguous(memory_format=torch.channels_last)
     seen = ProxyImages(images=(pixels, labels), count=options.images, swap=options.swap_images)
     return ProxyTable(
         full, names, seen, context.streams.child("fusion"), parts_cache(context) if cache is None else cache

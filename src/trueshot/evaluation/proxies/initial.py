@@ -15,6 +15,7 @@ from trueshot.spaces import Space
 from trueshot.spaces.assembly import assembled
 from trueshot.spaces.meta import on_meta
 from trueshot.spaces.site import Site
+from trueshot.training.formats import memory_format
 from trueshot.training.standalone import build
 
 Scheme = Literal["default", "he", "normal"]
@@ -65,6 +66,10 @@ class Fresh:
 
     Weights of convolution and linear layers are drawn by a scheme; those of BatchNorm layers are one and zero, and
     their statistics, where they are kept at all, those of no image; all else stays as it is.
+
+    Attributes:
+        network: with weights once they are drawn.
+        format: of its weights in memory, and of what it is to be given.
     """
 
     def __init__(self, network: nn.Module, streams: Streams, device: torch.device) -> None:
@@ -73,6 +78,7 @@ class Fresh:
         self._layers = [module for module in modules if isinstance(module, nn.Conv2d | nn.Linear)]
         self._norms = [module for module in modules if isinstance(module, _BatchNorm)]
         self._total = sum(layer.weight.numel() for layer in self._layers)
+        self.format = memory_format(network, device)
 
     def draw(self, scheme: Scheme, *, statistics: bool = False) -> nn.Module:
         """Return the network with weights drawn by the scheme; the same for equal streams.
@@ -93,7 +99,7 @@ class Fresh:
             start += len(part)
             if scheme != "normal":
                 part.mul_(1 / math.sqrt(fan_in) if uniform else math.sqrt(2 / fan_in))
-            _set(layer, "weight", _shaped(part, layer.weight.shape))
+            _set(layer, "weight", self._shaped(part, layer.weight.shape))
             if layer.bias is not None:
                 bias = torch.zeros(layer.bias.shape, device=self.device)
                 bound = 1 / math.sqrt(fan_in)
@@ -108,6 +114,13 @@ class Fresh:
             norm._buffers["num_batches_tracked"] = torch.tensor(0, device=self.device) if statistics else None
         return self.network
 
+    def _shaped(self, values: Tensor, shape: torch.Size) -> Tensor:
+        """Return values as a weight, that of a convolution in the format of the network."""
+        if len(shape) != 4 or self.format == torch.contiguous_format:
+            return values.view(shape)
+        out, inner, height, width = shape
+        return values.view(out, height, width, inner).permute(0, 3, 1, 2)
+
 
 def _is_plain(module: nn.Module) -> bool:
     """Return whether all that a network holds is set by :meth:`Fresh.draw`."""
@@ -120,11 +133,3 @@ def _is_plain(module: nn.Module) -> bool:
 
 def _set(layer: nn.Module, name: str, values: Tensor) -> None:
     layer._parameters[name] = nn.Parameter(values, requires_grad=False)
-
-
-def _shaped(values: Tensor, shape: torch.Size) -> Tensor:
-    """Return values as a weight, that of a convolution in channels-last format."""
-    if len(shape) != 4:
-        return values.view(shape)
-    out, inner, height, width = shape
-    return values.view(out, height, width, inner).permute(0, 3, 1, 2)
