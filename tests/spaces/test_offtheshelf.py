@@ -1,5 +1,8 @@
 """MobileNetV2 is a space of one architecture."""
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,8 @@ from trueshot.core.errors import ArchitectureError, ConfigError
 from trueshot.evaluation import OneShot
 from trueshot.sharing import Supernet, single_path
 from trueshot.spaces.description import describe, rebuild
-from trueshot.spaces.offtheshelf import MobileNetV2, reduction_for
+from trueshot.spaces.offtheshelf import MobileNetV2, reduction_for, scaled_to
+from trueshot.spaces.widths import scale_width
 
 SMALL = MobileNetV2(
     width=0.07, divisor=4, image_size=8, in_channels=1, classes=10, reduction=2, head_width=128, dropout=0.25
@@ -107,3 +111,33 @@ def test_bad_arguments_are_refused():
         MobileNetV2(width=0.0)
     with pytest.raises(ConfigError, match="image_size of space mobilenetv2 is 0"):
         MobileNetV2(image_size=0)
+
+
+@pytest.mark.parametrize("depth", [1.0, 2 / 3, 1 / 3, 2.0])
+def test_a_depth_multiplies_the_blocks_and_is_counted(depth):
+    space = dataclasses.replace(SMALL, width=0.3, depth=depth)
+    row = space.parse("")
+    blocks = sum(max(1, math.ceil(round(n * depth, 6))) for n in (1, 2, 3, 4, 3, 3, 1))
+    # A convolution before the blocks and one after them.
+    assert len(space.network(row).get_submodule("features")) == blocks + 2
+    assert space.madds == space.cost(row[None]).madds[0]
+    assert (space.stream_name(row) == dataclasses.replace(space, depth=1.0).stream_name(row)) == (depth == 1)
+
+
+@pytest.mark.parametrize(
+    ("side", "target"), [(8, 100_000), (8, 400_000), (32, 5_000_000), (64, 33_000_000), (224, 60_000_000)]
+)
+def test_a_small_network_is_shallower_as_well_as_narrower_and_within_the_bound(side, target):
+    plan = MobileNetV2(image_size=side, classes=10, reduction=reduction_for(side), head_width=128)
+    found = scaled_to(plan, target)
+    assert 0.8 * target <= found.madds <= target
+    assert found.depth < 1
+    narrow = scale_width(plan, lambda network: network.madds, target)
+    assert found.width > narrow.width
+    assert reduction_for(side) <= found.reduction <= 2 * reduction_for(side)
+
+
+def test_a_large_network_is_only_wider():
+    found = scaled_to(MobileNetV2(), 500_000_000)
+    assert (found.depth, found.reduction) == (1.0, 32)
+    assert 0.95 * 500_000_000 <= found.madds <= 500_000_000

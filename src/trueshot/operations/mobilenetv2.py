@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -22,6 +23,11 @@ def make_divisible(value: float, divisor: int) -> int:
     return rounded + divisor if rounded < 0.9 * value else rounded
 
 
+def blocks_of(blocks: int, depth: float) -> int:
+    """Return the blocks of a stage at a depth: rounded up (EfficientNet, Tan and Le, ICML 2019)."""
+    return max(1, math.ceil(round(blocks * depth, 6)))
+
+
 def mobilenet_v2(
     *,
     width: float = 1.0,
@@ -32,6 +38,7 @@ def mobilenet_v2(
     head_width: int = 1280,
     divisor: int = 8,
     dropout: float = 0.0,
+    depth: float = 1.0,
 ) -> MobileNetV2:
     """Build torchvision's MobileNetV2 with fresh weights drawn from PyTorch's global stream.
 
@@ -46,8 +53,9 @@ def mobilenet_v2(
         head_width: channels before the classifier at ``width`` 1 and below.
         divisor: channels are rounded to a multiple of it, never by more than a tenth downwards.
         dropout: before the classifier.
+        depth: multiplies the blocks of every stage, rounded up as in EfficientNet.
     """
-    setting = [[t, c, n, s] for (t, c, n), s in zip(SETTING, strides, strict=True)]
+    setting = [[t, c, blocks_of(n, depth), s] for (t, c, n), s in zip(SETTING, strides, strict=True)]
     network = MobileNetV2(
         num_classes=classes,
         width_mult=width,

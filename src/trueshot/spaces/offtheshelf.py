@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueshot.core.errors import ConfigError
@@ -17,9 +18,42 @@ _LEAST_MAP = 4
 """Least side of the last feature map in pixels, where the image allows it (7 at 224 pixels)."""
 
 
+_DEPTHS = (1.0, 2 / 3, 1 / 3)
+_NARROWER = 1e-3
+
+
 def reduction_for(image_size: int) -> int:
     """Return the total stride that suits an image: the largest up to 32 that leaves four pixels or more a side."""
     return max(r for r in _REDUCTIONS if r == 1 or image_size >= r * _LEAST_MAP)
+
+
+def scaled_to(plan: MobileNetV2, target: int) -> MobileNetV2:
+    """Return the network scaled in depth, width and resolution to at most so many MAdds, as close as they come.
+
+    Of depths of one, two and three thirds, at the total stride that suits the image and at twice that (which halves the
+    resolution of all that follows), that one is taken whose width was multiplied most like its depth, as in
+    EfficientNet: a narrow network of full depth neither trains well nor runs fast. Above the plan's own cost the depth
+    stays.
+
+    Args:
+        plan: the network at full size, with the total stride that suits the image.
+        target: MAdds of one image.
+    """
+    from trueshot.spaces.widths import scale_width
+
+    strides = [r for r in (plan.reduction, 2 * plan.reduction) if r in _REDUCTIONS and r <= plan.image_size]
+    best, least = None, float("inf")
+    for depth in _DEPTHS if target < plan.madds else (1.0,):
+        for reduction in strides:
+            shape = dataclasses.replace(plan, depth=depth, reduction=reduction)
+            found = scale_width(shape, lambda network: network.madds, target)
+            # The closest may lie above what the user allows.
+            while found.madds > target and found.width > _NARROWER:
+                found = dataclasses.replace(found, width=found.width - _NARROWER)
+            off = abs(math.log(found.width / plan.width) - math.log(depth))
+            if found.madds <= target and off < least:
+                best, least = found, off
+    return best or scale_width(plan, lambda network: network.madds, target)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +66,7 @@ class MobileNetV2(Space):
             small images.
         head_width: channels before the classifier at ``width`` 1 and below.
         dropout: before the classifier.
+        depth: multiplier of the blocks of every stage.
     """
 
     name: ClassVar[str] = "mobilenetv2"
@@ -40,6 +75,7 @@ class MobileNetV2(Space):
     reduction: int = 32
     head_width: int = 1280
     dropout: float = 0.0
+    depth: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the plan."""
@@ -50,6 +86,8 @@ class MobileNetV2(Space):
             )
         if self.width <= 0:
             raise ConfigError(f"width {self.width} of MobileNetV2 is not above zero")
+        if self.depth <= 0:
+            raise ConfigError(f"depth {self.depth} of MobileNetV2 is not above zero")
 
     @property
     def strides(self) -> list[int]:
@@ -77,6 +115,7 @@ class MobileNetV2(Space):
             head_width=self.head_width,
             divisor=self.divisor,
             dropout=self.dropout,
+            depth=self.depth,
         )
         return FeatureStack(network.features, network.classifier, in_channels=self.in_channels)
 
@@ -86,6 +125,7 @@ class MobileNetV2(Space):
             f"MobileNetV2(image_size={self.image_size!r}, classes={self.classes!r}, in_channels={self.in_channels!r},"
             f" width={self.width!r}, divisor={self.divisor!r}, reduction={self.reduction!r},"
             f" head_width={self.head_width!r}, dropout={self.dropout!r})"
+            + (f", depth {self.depth!r}" if self.depth != 1 else "")
         )
 
     def scaled(self, multiplier: float, divisor: int = 8) -> MobileNetV2:
@@ -95,7 +135,7 @@ class MobileNetV2(Space):
     @property
     def madds(self) -> int:
         """MAdds of one image, computed without building the network, as a search for a width would do many times."""
-        from trueshot.operations.mobilenetv2 import SETTING, make_divisible
+        from trueshot.operations.mobilenetv2 import SETTING, blocks_of, make_divisible
 
         def channels(base: int, width: float = self.width) -> int:
             return make_divisible(base * width, self.divisor)
@@ -105,7 +145,7 @@ class MobileNetV2(Space):
         width = channels(32)
         total = side**2 * 9 * self.in_channels * width
         for (expansion, base, blocks), stage_stride in zip(SETTING, strides, strict=True):
-            for block in range(blocks):
+            for block in range(blocks_of(blocks, self.depth)):
                 hidden, out = width * expansion, channels(base)
                 total += side**2 * width * hidden * (expansion != 1)
                 side = -(-side // (stage_stride if block == 0 else 1))

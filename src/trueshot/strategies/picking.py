@@ -16,9 +16,8 @@ from trueshot.search.extremes import cost_range
 from trueshot.search.selection import best_under
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions
-from trueshot.spaces.offtheshelf import MobileNetV2, reduction_for
+from trueshot.spaces.offtheshelf import MobileNetV2, reduction_for, scaled_to
 from trueshot.spaces.timm_model import TimmModel
-from trueshot.spaces.widths import scale_width
 from trueshot.strategies.baselines import BELOW, LEAST, NEAR, draw_costing
 from trueshot.strategies.config import BudgetConfig
 
@@ -172,7 +171,7 @@ def _named(role: Role, winner: Candidate, rows: np.ndarray, before: list[Candida
 
 
 def pick_off_the_shelf(space: Space, winners: list[Candidate]) -> list[Candidate]:
-    """Return a MobileNetV2 scaled to the MAdds of the most expensive winner; nothing without winners."""
+    """Return a MobileNetV2 scaled to at most the MAdds of the most expensive winner; nothing without winners."""
     if not winners:
         return []
     target = int(space.cost(np.stack([winner.row for winner in winners])).madds.max())
@@ -184,7 +183,7 @@ def pick_off_the_shelf(space: Space, winners: list[Candidate]) -> list[Candidate
         head_width=int(getattr(space, "head_width", 1280)),
     )
     budget = max(winner.budget or 0 for winner in winners) or None
-    scaled = scale_width(plan, lambda network: network.madds, target)
+    scaled = scaled_to(plan, target)
     row = scaled.parse("")
     return [Candidate(name="mobilenetv2", role="off-the-shelf", space=scaled, row=row, budget=budget)]
 
