@@ -17,7 +17,18 @@ from trueshot.core.results import Networks
 from trueshot.spaces.storage import load_network
 from trueshot.strategies import pretrained
 from trueshot.strategies.choice import Choice
-from trueshot.strategies.pretrained import MODEL, MODULE, PACKAGE, features, find, fit_head, head_of, wanted
+from trueshot.strategies.pretrained import (
+    MODEL,
+    MODULE,
+    PACKAGE,
+    STRENGTHS,
+    chosen_strength,
+    features,
+    find,
+    fit_head,
+    head_of,
+    wanted,
+)
 from trueshot.training.data.batches import eval_batches
 
 SMALL = "mobilenetv3_small_050"
@@ -132,10 +143,26 @@ def test_the_head_is_scikit_learn_s_logistic_regression(weights, images):
     assert changed == {f"{head}.weight", f"{head}.bias"}
     seen, labels = features(network, batches)
     scaled = (seen - seen.mean(axis=0)) / (seen.std(axis=0) + 1e-6)
-    slow = LogisticRegression(max_iter=1000).fit(scaled, labels)
+    slow = LogisticRegression(C=chosen_strength(scaled, labels), max_iter=1000).fit(scaled, labels)
     with torch.inference_mode():
         answers = torch.cat([network(batch) for batch, _ in batches]).softmax(dim=1).numpy()
     np.testing.assert_allclose(answers, slow.predict_proba(scaled), atol=1e-3)
+
+
+def test_how_strongly_the_head_is_regularised_is_chosen_on_images_set_aside():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 200)
+    # Of many features one tells the class, most of the time: the more freedom, the more is learned by heart.
+    noise = rng.normal(size=(200, 300)).astype(np.float32)
+    noise[:, 0] += 2 * labels
+    shares = {}
+    for strength in STRENGTHS:
+        regression = LogisticRegression(C=strength, max_iter=1000)
+        aside = np.arange(200) % 5 == 4
+        shares[strength] = regression.fit(noise[~aside], labels[~aside]).score(noise[aside], labels[aside])
+    assert len(set(shares.values())) > 1
+    assert chosen_strength(noise, labels) == max(shares, key=shares.get)
+    assert chosen_strength(noise[:9], labels[:9]) == 1.0
 
 
 def test_two_classes_are_answered_as_well(weights, images):
