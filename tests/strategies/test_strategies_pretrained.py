@@ -176,7 +176,7 @@ def test_two_classes_are_answered_as_well(weights, images):
     fit_head(network, SMALL, batches, 2)
     with torch.inference_mode():
         right = [(network(batch).argmax(dim=1) == labels).float().mean() for batch, labels in batches]
-    assert min(right) > 0.9
+    assert min(right) > 0.8
 
 
 def test_grey_images_are_seen_as_colour_images_without_colour(weights, images):

@@ -25,12 +25,27 @@ from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.description import describe, rebuild
 from trueshot.strategies.config import BudgetConfig, SearchConfig
 from trueshot.strategies.deadline import Deadline
-from trueshot.strategies.forecast import FILLED, Fit, Rates, ends, fit, refuse, shortest, smaller_sizes
+from trueshot.strategies.forecast import (
+    FILLED,
+    Fit,
+    Rates,
+    at_size,
+    bare,
+    ends,
+    fit,
+    refuse,
+    shortest,
+    smaller_sizes,
+)
 from trueshot.strategies.presets import merge, read_preset
 from trueshot.strategies.run import SearchRun
 from trueshot.strategies.setup import Context, choose_device
 from trueshot.strategies.sizing import fitted
 from trueshot.training.data.dataset import Dataset
+
+
+_GUESSED = 1.4
+"""Share of the time left up to which a schedule for smaller images, foretold and not measured, is tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,22 +281,29 @@ def _fit(
     """
     dataset = made.search.context.dataset
     first = None if dataset is None else dataset.image_size
-    sizes: list[int] = [] if first is None or made.sized_by_user else smaller_sizes(first)
-    tried: list[tuple[_Made, int | None, Fit]] = []
-    needed: dict[int | None, float] = {}
-    size, wanted = first, list(sizes)
-    while True:
-        rates = Rates.of(made.search)
-        found = fit(rates, FILLED * seconds - (time.monotonic() - began))
-        needed[size] = shortest(rates) + (time.monotonic() - began)
-        if found is not None:
-            tried.append((made, None if size == first else size, found))
-        if (found is not None and found.factor >= 1) or not wanted:
-            break
-        size = wanted.pop(0)
-        observer.say(f"{format_duration(seconds)} are short for images of this size: {size} pixels are tried")
-        made = _made(request, observer, size)
-        made.search.check()
+    rates = Rates.of(made.search)
+
+    def left() -> float:
+        return FILLED * seconds - (time.monotonic() - began)
+
+    whole = fit(rates, left())
+    tried: list[tuple[_Made, int | None, Fit]] = [] if whole is None else [(made, None, whole)]
+    needed: dict[int | None, float] = {first: (shortest(rates) + time.monotonic() - began) / FILLED}
+    if first is None or made.sized_by_user or (whole is not None and whole.factor >= 1):
+        smaller = []
+    else:
+        # What smaller images would take is foretold, lest the time goes by with measuring.
+        guessed = {size: at_size(shortest(rates), size / first) for size in smaller_sizes(first)}
+        needed |= {size: total / FILLED for size, total in guessed.items()}
+        fitting = [size for size in guessed if at_size(bare(rates), size / first) <= left()]
+        # A guess that is a little too long is worth measuring.
+        smaller = fitting[:1] or [size for size, total in guessed.items() if total <= _GUESSED * left()][-1:]
+    for size in smaller:
+        observer.say(f"{format_duration(seconds)} are short for images of {first} pixels: {size} pixels are tried")
+        reduced = _made(request, observer, size)
+        reduced.search.check()
+        found = fit(Rates.of(reduced.search), left())
+        tried += [] if found is None else [(reduced, size, found)]
     if not tried:
-        raise refuse(seconds, {side: total / FILLED for side, total in needed.items()})
+        raise refuse(seconds, needed)
     return max(tried, key=lambda one: (one[2].factor >= 1, one[2].factor))

@@ -270,6 +270,19 @@ def shortest(rates: Rates) -> float:
     return rates.forecast(scaled_config(config, least_factor(config, rates.finish.steps_per_epoch))).total
 
 
+def bare(rates: Rates) -> float:
+    """Return the seconds of the configuration's own schedule with all left out that may be."""
+    config = rates.run.config
+    fewer = [config, *(fewer for fewer, _ in cuts(config))] if rates.finish is not None else [config]
+    return rates.forecast(fewer[-1]).total
+
+
+def at_size(seconds: float, share: float) -> float:
+    """Return what a schedule takes on images of so many times the side: all but the export goes with the pixels."""
+    export = min(seconds, EXPORT * _DECIDED)
+    return (seconds - export) * share**2 + export
+
+
 def refuse(seconds: float, options: dict[int | None, float]) -> ConfigError:
     """Return the error of a time budget under which nothing can converge, with what would do.
 

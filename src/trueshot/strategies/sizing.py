@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-_GROWTH = 0.25
-"""Steps grow as this power of the numbers of images and classes: sixteen times the images ask for twice the steps."""
+_BY_IMAGES, _BY_CLASSES = 0.5, 0.25
+"""Steps grow as these powers of the numbers of images and classes: four times the images ask for twice the steps."""
 _WARM = 5.0
 """Epochs of warm-up at most."""
 
@@ -16,9 +16,10 @@ def fitted(preset: Mapping[str, Any], *, images: int, classes: int, pixels: int)
     """Return a preset whose schedule suits the data.
 
     A preset says what it was ``made_for``: training images, classes and pixels a side. For other data its epochs are
-    such that optimizer steps, hence images seen, grow as the fourth root of the number of images, and of the number of
-    classes above that; so a hundredth of the images is passed over 32 times as often. Borders for random crops grow
-    with the pixels.
+    such that optimizer steps, hence images seen, grow as the square root of the number of images, and as the fourth
+    root of the number of classes above the preset's; so a hundredth of the images is passed over ten times as often.
+    Borders for random crops grow with the pixels. Steps below which networks cannot converge grow as the fourth root of
+    the images: few of them are learned by heart soon, but not in no time.
 
     Args:
         preset: nested values; one that does not say what it was made for is returned as it is.
@@ -30,8 +31,8 @@ def fitted(preset: Mapping[str, Any], *, images: int, classes: int, pixels: int)
     made = found.pop("made_for", None)
     if made is None:
         return found
-    steps = (images / made["images"]) ** _GROWTH * max(1.0, classes / made["classes"]) ** _GROWTH
-    passes = steps * made["images"] / images
+    share, more = images / made["images"], max(1.0, classes / made["classes"]) ** _BY_CLASSES
+    passes = share**_BY_IMAGES * more / share
     for part in ("supernet", "retraining"):
         own = found.get(part, {})
         recipe, augmentation = own.get("recipe", {}), own.get("augmentation", {})
@@ -43,5 +44,5 @@ def fitted(preset: Mapping[str, Any], *, images: int, classes: int, pixels: int)
             augmentation["crop_padding"] = max(1, round(augmentation["crop_padding"] * pixels / made["pixels"]))
     retraining = found.get("retraining", {})
     if "least_steps" in retraining:
-        retraining["least_steps"] = max(1, round(retraining["least_steps"] * steps))
+        retraining["least_steps"] = max(1, round(retraining["least_steps"] * share**_BY_CLASSES * more))
     return found
