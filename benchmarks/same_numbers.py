@@ -37,10 +37,17 @@ from same_numbers_readers import Numbers, read_step, renamed
 
 ROOT = Path(__file__).resolve().parents[1]
 
+_ALONE = "networks that are compared are trained without the validation images; random ones are drawn by another rule"
+_CHOSEN = "a chosen network is trained anew, and found ones are compared with random ones budget by budget"
 MENDED: dict[str, str] = {
     "*/networks/mobilenetv2/arch": "no architecture is an empty text in result.json version 2",
     "surgery-table4/*/weights/*epoch-*": "weights of single epochs, which the table does not use, are not kept",
     "stnas-table5/*/weights/*epoch-*": "weights of single epochs, which the table does not use, are not kept",
+    "search-*/result/networks/*": _ALONE,
+    **{f"search-*/{kind}/*{name}*": _ALONE for kind in ("epochs", "weights") for name in ("best-", "random-")},
+    **{f"search-*/{kind}/*mobilenetv2*": "scaled in depth as well as in width" for kind in ("epochs", "weights")},
+    "search-*/result/comparison*": _CHOSEN,
+    "search-*/score/*": "random networks are others, and so are their scores",
     "*/study/result/details/*": "they stand in NAME-SCALE.parquet and in the findings",
     **{
         f"stnas-table2/study/result/findings/{name}/*": "a published reference has no figure of ours and no spread"
