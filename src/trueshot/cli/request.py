@@ -43,7 +43,6 @@ from trueshot.strategies.setup import Context, choose_device
 from trueshot.strategies.sizing import fitted
 from trueshot.training.data.dataset import Dataset
 
-
 _GUESSED = 1.4
 """Share of the time left up to which a schedule for smaller images, foretold and not measured, is tried."""
 
