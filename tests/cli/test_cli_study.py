@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from trueshot.cli.main import run
-from trueshot.cli.names import TABLE, find_study
+from trueshot.cli.names import TABLE, find, find_study
+from trueshot.studies.record import Scale
 
 SMOKE = ["--scale", "smoke", "--device", "cpu", "--workers", "1"]
 
@@ -62,7 +64,35 @@ def test_plan_lists_shared_kinds_once_and_trains_nothing(capsys, tmp_path):
     assert one["seconds"] == one["seconds_left"] > 0
     assert not (tmp_path / "runs" / "bank" / "supernets").exists()
     assert run(["study", "plan", "surgery-table4", *SMOKE]) == 0
-    assert "7 kinds, " in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "7 kinds, " in told
+    assert len(one["power"]) > 0
+    for power in one["power"]:
+        assert f"surgery-table4: {power['claim']}: " in told
+
+
+def test_a_study_says_which_scales_it_has(capsys, tmp_path):
+    own = tmp_path / "small_study.py"
+    own.write_text(
+        "from trueshot.studies.bases import NB201_SMOKE\n"
+        "from trueshot.studies.record import Outcome, Scale, Study\n"
+        "from trueshot.studies.supernets import Rankings\n"
+        "WORK = Rankings(scales={Scale.SMOKE: NB201_SMOKE})\n"
+        "STUDY = Study(name='small', title='t', question='q', work=WORK, analyse=lambda scored: Outcome())\n"
+    )
+    for words in (["plan", f"{own}:STUDY"], [f"{own}:STUDY"]):
+        assert run(["study", *words, "--scale", "paper"]) == 2
+        assert "error: study small has no scale paper: choose one of smoke" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["stnas-momentum", "stnas-sampling"])
+def test_the_paper_scale_of_a_study_has_settings_that_are_read(name):
+    study = find_study(name)
+    session = SimpleNamespace(names=find, source=None)
+    work = getattr(study.work, "main", study.work)
+    extent, kinds = work.settings(session, Scale.PAPER)
+    assert extent.seeds >= 6
+    assert {kind.size.side for kind in kinds.values()} == {224}
 
 
 def test_a_killed_study_goes_on_and_finds_the_same(capsys, tmp_path):

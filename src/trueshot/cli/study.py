@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from trueshot.core.results import Result
     from trueshot.studies.plan import Line
-    from trueshot.studies.record import Scale, Study
+    from trueshot.studies.record import Power, Scale, Study
+
+    Powers = Mapping[str, Mapping[str, Power]]
 
 _LIST, _PLAN, _PAGE = "list", "plan", "page"
 
@@ -89,8 +91,8 @@ def study(
         )
         runner = Runner(session=session, scale=chosen, others=[find_study(name) for name in TABLE["study"]])
         if first == _PLAN:
-            lines = runner.plan(named)
-            emit(_planned(lines), as_json=json, human=lambda console: _show_plan(console, lines))
+            lines, powers = runner.plan(named), {one.name: runner.power(one) for one in named}
+            emit(_planned(lines, powers), as_json=json, human=lambda console: _show_plan(console, lines, powers))
             return
         _run(runner, named, results, as_json=json)
 
@@ -143,14 +145,20 @@ def _show(console: Console, studies: Sequence[Study]) -> None:
         console.print(f"{'':<22} {one.title}" + (f"; compares {conditions}" if conditions else ""), style="dim")
 
 
-def _planned(lines: Sequence[Line]) -> dict[str, Any]:
+def _planned(lines: Sequence[Line], powers: Powers) -> dict[str, Any]:
     import dataclasses
 
     total, left = (sum(getattr(line, name) for line in lines) for name in ("total", "left"))
-    return {"kinds": [dataclasses.asdict(line) for line in lines], "seconds": total, "seconds_left": left}
+    told = [
+        {"study": study, "claim": claim, **dataclasses.asdict(power)}
+        for study, claims in powers.items()
+        for claim, power in claims.items()
+    ]
+    kinds = [dataclasses.asdict(line) for line in lines]
+    return {"kinds": kinds, "seconds": total, "seconds_left": left, "power": told}
 
 
-def _show_plan(console: Console, lines: Sequence[Line]) -> None:
+def _show_plan(console: Console, lines: Sequence[Line], powers: Powers) -> None:
     from rich.table import Table
 
     table = Table("kind", "seeds", "training", "scores", "left", "studies")
@@ -158,7 +166,10 @@ def _show_plan(console: Console, lines: Sequence[Line]) -> None:
         hours = (f"{value / 3600:.2f}" for value in (line.training, line.scoring, line.left))
         table.add_row(line.kind, str(line.seeds), *hours, ", ".join(line.studies))
     console.print(table)
-    found = _planned(lines)
+    for study, claims in powers.items():
+        for claim, power in claims.items():
+            console.print(f"{study}: {claim}: {power}", markup=False)
+    found = _planned(lines, powers)
     total, left = found["seconds"] / 3600, found["seconds_left"] / 3600
     console.print(f"{len(lines)} kinds, {total:.2f} hours of one core, {left:.2f} of them left")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from trueshot.core.errors import ConfigError
 from trueshot.core.files import replacing
 from trueshot.core.results import Result
 from trueshot.core.units import format_duration
@@ -38,7 +39,13 @@ class Runner:
     others: Sequence[Study] = ()
 
     def plan(self, studies: Sequence[Study]) -> list[Line]:
-        """Return what studies need, shared work counted once; nothing is trained but a few steps for missing rates."""
+        """Return what studies need, shared work counted once; nothing is trained but a few steps for missing rates.
+
+        Raises:
+            ConfigError: when a study has no settings of this scale.
+        """
+        for study in studies:
+            self._check(study)
         return summed((study.name, need) for study in studies for need in study.work.needs(self.session, self.scale))
 
     def power(self, study: Study) -> dict[str, Power]:
@@ -50,8 +57,19 @@ class Runner:
         measured = {} if known is None else study.analyse(known).claims
         return {claim.name: Power.of(claim, n, measured.get(claim.name, ())) for claim in study.claims}
 
+    def _check(self, study: Study) -> None:
+        scales = list(getattr(study.work, "scales", Scale))
+        if self.scale not in scales:
+            known = ", ".join(scale.value for scale in scales)
+            raise ConfigError(f"study {study.name} has no scale {self.scale.value}: choose one of {known}")
+
     def announce(self, study: Study) -> None:
-        """Say what the study asks, what it can see and what it takes."""
+        """Say what the study asks, what it can see and what it takes.
+
+        Raises:
+            ConfigError: when it has no settings of this scale.
+        """
+        self._check(study)
         say = self.session.observer.say
         say(f"{study.name}: {study.question}")
         if more := study.needs_more.get(self.scale):

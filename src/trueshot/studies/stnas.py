@@ -65,6 +65,32 @@ TOPOLOGY_SMOKE: Mapping[str, Any] = {
     "stream": "ablation/supernet",
 }
 
+TOPOLOGY_PAPER: Mapping[str, Any] = {
+    "source": "imagenet",
+    "data": {"image_size": 224, "validation_fraction": 50_000 / 1_281_167},
+    "space": {"name": "topology"},
+    "supernet.augmentation": {
+        "resized_crop": (0.08, 1.0),
+        "flip": 0.5,
+        "brightness": 0.4,
+        "contrast": 0.4,
+        "saturation": 0.4,
+    },
+    "supernet.recipe": {"epochs": 600, "batch_size": 512, "lr": 0.1, "final_lr": 2.5e-4, "momentum": 0.0},
+    "supernet.sampler": {**_MATCHED, "target_madds": P_DROP[Scale.PAPER]},
+    "evaluation": {
+        "recalibration": {"mode": "reset", "batches": 20, "batch_size": 512},
+        "fine_tune_steps": 1000,
+    },
+    "archs": {
+        "draw": "sampler",
+        "count": 12,
+        "sampler": {**_MATCHED, "target_madds": P_DROP[Scale.PAPER]},
+    },
+    "truth": {"recipe": {"epochs": 300, "batch_size": 2048, "lr": 0.8, "nesterov": True}},
+}
+"""The published supernet of section 4.3, and the networks that are trained as its truth."""
+
 _OTHERS = {
     f"{name}, T = {told}": sampled(way, 5, temperature)
     for told, temperature in (("10/N", 10 / TRAINING_IMAGES), ("100/N", 100 / TRAINING_IMAGES), ("1", 1.0))
@@ -84,32 +110,7 @@ STABILITY = Rankings(
             "archs": {"draw": "rows", "count": 1000},
             "scores": _ways(20, 10, **{"Fine-tune": {"way": "fine-tuned", "count": 100}}, **_OTHERS),
         },
-        Scale.PAPER: {
-            "source": "imagenet",
-            "data": {"image_size": 224, "validation_fraction": 50_000 / 1_281_167},
-            "space": {"name": "topology"},
-            "supernet.augmentation": {
-                "resized_crop": (0.08, 1.0),
-                "flip": 0.5,
-                "brightness": 0.4,
-                "contrast": 0.4,
-                "saturation": 0.4,
-            },
-            "supernet.recipe": {"epochs": 600, "batch_size": 512, "lr": 0.1, "final_lr": 2.5e-4, "momentum": 0.0},
-            "supernet.sampler": {**_MATCHED, "target_madds": P_DROP[Scale.PAPER]},
-            "evaluation": {
-                "recalibration": {"mode": "reset", "batches": 20, "batch_size": 512},
-                "fine_tune_steps": 1000,
-            },
-            "archs": {
-                "draw": "sampler",
-                "count": 12,
-                "sampler": {**_MATCHED, "target_madds": P_DROP[Scale.PAPER]},
-            },
-            "truth": {"recipe": {"epochs": 300, "batch_size": 2048, "lr": 0.8, "nesterov": True}},
-            "scores": _ways(20, 10),
-            "seeds": 20,
-        },
+        Scale.PAPER: {**TOPOLOGY_PAPER, "scores": _ways(20, 10), "seeds": 20},
     },
 )
 """Single checkpoints, fine-tuning, both expectations; on NAS-Bench-201 at scale ``cpu``, where the truth is free."""

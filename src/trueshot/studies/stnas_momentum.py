@@ -6,7 +6,7 @@ from trueshot.core.results import Line, Series
 from trueshot.studies.analysis import TAU, differences, tau
 from trueshot.studies.bases import NB201_CPU, NB201_SMOKE
 from trueshot.studies.record import Claim, Finding, Outcome, Scale, Study
-from trueshot.studies.stnas import SPREAD
+from trueshot.studies.stnas import SPREAD, TOPOLOGY_PAPER
 from trueshot.studies.supernets import Rankings
 from trueshot.studies.swept import Swept, SweptScored
 
@@ -38,11 +38,12 @@ STUDY = Study(
             scales={
                 Scale.SMOKE: {**NB201_SMOKE, "archs.count": 20},
                 Scale.CPU: {**NB201_CPU, "archs.count": 1000, "seeds": 8},
+                Scale.PAPER: {**TOPOLOGY_PAPER, "seeds": 8},
             },
             base={"scores": {"single": {}}},
         ),
         key="supernet.recipe.lr",
-        values={Scale.SMOKE: (0.05, 0.2), Scale.CPU: (0.03, 0.1, 0.3, 1.0)},
+        values={Scale.SMOKE: (0.05, 0.2), Scale.CPU: (0.03, 0.1, 0.3, 1.0), Scale.PAPER: (0.03, 0.1, 0.3)},
     ),
     analyse=_analyse,
     claims=(

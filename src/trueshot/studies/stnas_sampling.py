@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from trueshot.studies.bases import TOPOLOGY_CPU
 from trueshot.studies.record import Claim, Finding, Outcome, Prior, Scale, Study
 from trueshot.studies.scored import Scored
-from trueshot.studies.stnas import P_DROP, TOPOLOGY_SMOKE
+from trueshot.studies.stnas import P_DROP, TOPOLOGY_PAPER, TOPOLOGY_SMOKE
 from trueshot.studies.supernets import Rankings
 
 _METRIC = "points of accuracy per e-fold of MAdds"
@@ -61,6 +61,7 @@ STUDY = Study(
                 },
                 **_targets(Scale.CPU),
             },
+            Scale.PAPER: {**TOPOLOGY_PAPER, "truth": {}, "seeds": 6, "archs.count": 300, **_targets(Scale.PAPER)},
         },
         base={"scores": {"single": {"metric": "accuracy"}}},
     ),
