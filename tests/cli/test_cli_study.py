@@ -6,13 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 
 from trueshot.cli.main import run
-from trueshot.cli.names import TABLE, find, find_study
-from trueshot.studies.record import Scale
+from trueshot.cli.names import TABLE, find_study
 
 SMOKE = ["--scale", "smoke", "--device", "cpu", "--workers", "1"]
 
@@ -83,16 +81,6 @@ def test_a_study_says_which_scales_it_has(capsys, tmp_path):
     for words in (["plan", f"{own}:STUDY"], [f"{own}:STUDY"]):
         assert run(["study", *words, "--scale", "paper"]) == 2
         assert "error: study small has no scale paper: choose one of smoke" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", ["stnas-momentum", "stnas-sampling"])
-def test_the_paper_scale_of_a_study_has_settings_that_are_read(name):
-    study = find_study(name)
-    session = SimpleNamespace(names=find, source=None)
-    work = getattr(study.work, "main", study.work)
-    extent, kinds = work.settings(session, Scale.PAPER)
-    assert extent.seeds >= 6
-    assert {kind.size.side for kind in kinds.values()} == {224}
 
 
 def test_a_killed_study_goes_on_and_finds_the_same(capsys, tmp_path):

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from study_checks import session
 
-from trueshot.cli.names import find
+from trueshot.cli.names import find, find_study
 from trueshot.core.errors import ConfigError, DataError
 from trueshot.studies.bases import NB201_CPU, NB201_SMOKE
+from trueshot.studies.record import Scale
 from trueshot.studies.session import draw
 from trueshot.studies.setting import ArchsConfig, Images, ScoreConfig, SpaceConfig, layered, read
 
@@ -86,3 +87,11 @@ def test_rows_are_drawn_without_repetition(nasbench201):
     assert len(np.unique(rows, axis=0)) == 1000
     with pytest.raises(ConfigError, match=r"archs\.draw=sampler needs archs\.sampler"):
         draw(ArchsConfig(draw="sampler"), space, streams)
+
+
+@pytest.mark.parametrize("name", ["stnas-momentum", "stnas-sampling"])
+def test_the_published_settings_are_read(name, tmp_path):
+    work = find_study(name).work
+    extent, kinds = getattr(work, "main", work).settings(session(tmp_path), Scale.PAPER)
+    assert extent.seeds >= 6
+    assert {kind.size.side for kind in kinds.values()} == {224}
