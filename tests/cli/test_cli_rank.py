@@ -123,18 +123,17 @@ def test_workers_side_by_side_give_the_same(finished, truth, tmp_path):
 
 
 # 300 images leave 192 to train on: three steps an epoch, six in all; then two ways of 40 scores each.
-@pytest.mark.parametrize("units", [3, 30, 60, 130])
-def test_a_killed_ranking_goes_on_as_if_it_had_not_been(units, finished, truth, tmp_path):
+def test_a_ranking_killed_again_and_again_ends_as_if_it_had_not_been(finished, truth, tmp_path):
     out, _, _ = finished
     argv = [str(word) for word in command(truth, tmp_path / "run", *WAYS, *BASELINES, "--good", "70", "--workers", "1")]
     plans = [
-        {"argv": argv, "log": str(tmp_path / "first.log"), "kill": ["ranking", units]},
-        {"argv": [*argv, "--resume"], "log": str(tmp_path / "second.log"), "kill": None},
+        {"argv": [*argv, *more], "log": str(tmp_path / f"{number}.log"), "kill": ["ranking", units] if units else None}
+        for number, (units, *more) in enumerate(([3], *([units, "--resume"] for units in (30, 60, 130, None))))
     ]
     script = Path(__file__).parent / "killed_runs.py"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, script, json.dumps(plans)], capture_output=True, text=True, env=environment)
-    assert json.loads(done.stdout) == [-9, 0], (tmp_path / "second.log").read_text() + done.stderr
+    assert json.loads(done.stdout) == [-9] * 4 + [0], (tmp_path / "4.log").read_text() + done.stderr
     pd.testing.assert_frame_equal(
         pd.read_parquet(tmp_path / "run" / "scores.parquet"), pd.read_parquet(out / "scores.parquet")
     )

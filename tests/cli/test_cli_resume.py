@@ -14,7 +14,7 @@ import torch
 
 from trueshot.training.checkpoints import load_checkpoint
 
-# The first test waits for some twenty searches: half a minute on a core of its own, minutes on a busy one.
+# The first test waits for some searches, each a few seconds on a core of its own and more on a busy one.
 pytestmark = pytest.mark.timeout(1800)
 
 SCHEDULE = [
@@ -44,20 +44,20 @@ STRATEGIES = {
     ],
 }
 KILLS = {
-    "supernet": (["supernet", 7], "supernet: 15 steps, 6 done before"),
     "supernet's checkpoint": (["replace", "supernet.ckpt"], "supernet: 15 steps\n"),
+    "supernet": (["supernet", 7], "supernet: 15 steps, 6 done before"),
     "weight sampling": (["weight sampling", 7], "weight sampling: 10 steps, 6 done before"),
     "a snapshot": (["replace", "snapshot-02.ckpt"], "weight sampling: 10 steps, 9 done before"),
     "search": (["search", 6], "search: 12 architectures"),
-    "retraining": (["random-1", 5], "random-1: 8 steps, 4 done before"),
     "a network": (["replace", "architecture.json"], "best-1: 8 steps, 8 done before"),
+    "retraining": (["random-1", 5], "random-1: 8 steps, 4 done before"),
     "validation": (["validation", 1], "validation: 5 networks"),
     "the last training": (["recommended", 7], "recommended: 12 steps, 6 done before"),
     "test": (["test", 1], "test: 5 networks"),
 }
-CASES = [("one-shot", name) for name in KILLS]
-# All else is the same code, whatever proposes.
-CASES += [("evolution", "search")]
+"""Where a run is killed, in the order of its phases, and what the next process says of it."""
+CHAINS = {"one-shot": list(KILLS), "evolution": ["search"]}
+"""One run of each strategy dies at each of these; all but proposing is the same code for both."""
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -65,32 +65,38 @@ def command(strategy, out, *more):
     return [*COMMAND, *STRATEGIES[strategy], "--out", str(out), *more]
 
 
-def plan(kill, strategy, out, *more):
+def plan(kill, strategy, log, out, *more):
     """Return one process: its command, the file of what it prints, and when it dies."""
-    log = out.with_name(f"{out.name}{'.again' if more else ''}.log")
     return {"argv": command(strategy, out, *more), "log": str(log), "kill": kill}
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A folder for each strategy: a run to its end, ``whole``, and one for each of its cases, killed and resumed."""
+    """A folder for each strategy: a run to its end, ``whole``, and one that was killed again and again, ``killed``."""
     folder = tmp_path_factory.mktemp("resume")
-    plans = []
-    for strategy in STRATEGIES:
-        (folder / strategy).mkdir()
-        plans.append(plan(None, strategy, folder / strategy / "whole"))
-    for strategy, name in CASES:
-        out = folder / strategy / name
-        plans += [plan(KILLS[name][0], strategy, out), plan(None, strategy, out, "--resume")]
+    plans, ends = [], []
+    for strategy, names in CHAINS.items():
+        own = folder / strategy
+        own.mkdir()
+        plans.append(plan(None, strategy, own / "whole.log", own / "whole"))
+        for place, name in enumerate(names):
+            more = ["--resume"] if place else []
+            plans.append(plan(KILLS[name][0], strategy, own / f"{place}.log", own / "killed", *more))
+        plans.append(plan(None, strategy, own / f"{len(names)}.log", own / "killed", "--resume"))
+        ends += [0] + [-signal.SIGKILL] * len(names) + [0]
     script = Path(__file__).with_name("killed_runs.py")
     done = subprocess.run(
         [sys.executable, str(script), json.dumps(plans)], env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    ends = json.loads(done.stdout.splitlines()[-1])
     logs = "\n".join(f"{one['log']}\n{Path(one['log']).read_text()}" for one in plans)
-    assert ends == [0] * len(STRATEGIES) + [-signal.SIGKILL, 0] * len(CASES), logs
+    assert json.loads(done.stdout.splitlines()[-1]) == ends, logs
     return folder
+
+
+def after(runs, strategy, name):
+    """What the process said that followed a kill."""
+    return (runs / strategy / f"{CHAINS[strategy].index(name) + 1}.log").read_text()
 
 
 def without_times(content):
@@ -145,10 +151,14 @@ def check_equal(whole, other):
             assert without_times(one) == without_times(two), name
 
 
-@pytest.mark.parametrize(("strategy", "name"), CASES)
-def test_a_killed_run_ends_as_an_uninterrupted_one(runs, strategy, name):
-    check_equal(runs / strategy / "whole", runs / strategy / name)
-    assert KILLS[name][1] in (runs / strategy / f"{name}.again.log").read_text()
+@pytest.mark.parametrize("strategy", CHAINS)
+def test_a_run_killed_in_every_phase_ends_as_an_uninterrupted_one(runs, strategy):
+    check_equal(runs / strategy / "whole", runs / strategy / "killed")
+
+
+@pytest.mark.parametrize(("strategy", "name"), [(kind, name) for kind, names in CHAINS.items() for name in names])
+def test_the_next_process_goes_on_where_the_last_was_killed(runs, strategy, name):
+    assert KILLS[name][1] in after(runs, strategy, name)
 
 
 def test_strategies_differ(runs):
@@ -158,7 +168,7 @@ def test_strategies_differ(runs):
 
 
 def test_nothing_is_done_twice(runs):
-    again = (runs / "one-shot" / "retraining.again.log").read_text()
+    again = after(runs, "one-shot", "retraining")
     assert "supernet: 15 steps, 15 done before" in again
     assert "best-1:" not in again
     assert "forecast" in (runs / "one-shot" / "whole.log").read_text()

@@ -35,7 +35,10 @@ def test_fairnas_a_at_full_size_is_the_published_network():
 
 def test_smoke(tmp_path, monkeypatch):
     result = check_smoke("stnas-table2", tmp_path, monkeypatch)
-    ours, random = finding(result, "ST-NAS-A (ours: best searched)"), finding(result, "random, as dear as ST-NAS-A")
+    ours, random = (
+        finding(result, "ST-NAS-A (ours: best searched)"),
+        finding(result, "random, as expensive as ST-NAS-A"),
+    )
     assert (ours["paper"], random["paper"]) == (76.4, None)
     reference = finding(result, "Proxyless-R")
     assert (reference["paper"], reference["values"]) == (74.6, [])

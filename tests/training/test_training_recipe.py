@@ -40,7 +40,7 @@ from trueshot.training.schedules import make_schedule, set_learning_rate
 def test_values_out_of_range_are_named(wrong):
     (name,) = wrong
     with pytest.raises(
-        ConfigError, match=rf"^configuration( value)? ?.*\b{name}\b.*(greater|less|finite|above|leaves)"
+        ConfigError, match=rf"^configuration( value)? ?.*\b{name}\b.*(too small|too large|no finite|above|leaves)"
     ):
         Recipe(**{"epochs": 4, "lr": 0.1, **wrong})
 
