@@ -266,7 +266,7 @@ def _decision(findings: Findings) -> dict[str, Any] | None:
         return None
     balanced = findings.head["dataset"]["imbalanced"]
     heads = ["Network", "Test top-1", "95 % interval", *(["Balanced"] if balanced else [])]
-    heads += [*map(_title, findings.costs), "KB", "ms", "Remarks"]
+    heads += [*map(_title, findings.costs), "ONNX, KB", "ms", "Remarks"]
     rows = []
     for row in decision.rows:
         several = f"mean of {len(row.names)}, " if len(row.names) > 1 else ""

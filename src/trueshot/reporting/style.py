@@ -107,13 +107,18 @@ def variables(theme: int) -> str:
     return " ".join(f"--{name}: {values[theme]};" for name, values in THEMED.items())
 
 
+_ROW, _MARKER = 62, 6
+"""Letters that fit a row of a legend, and how many a marker is as wide as."""
+
+
 def legend_above(axes: Axes, handles: Sequence[Artist]) -> None:
-    """Put the legend above the axes, in one row, where it covers nothing."""
+    """Put the legend above the axes, where it covers nothing: in one row, or in two where one would be cut off."""
+    wide = sum(len(str(handle.get_label())) + _MARKER for handle in handles) > _ROW
     axes.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(-0.02, 1.0),
-        ncols=len(handles),
+        ncols=-(-len(handles) // 2) if wide else len(handles),
         columnspacing=1.2,
         handletextpad=0.4,
         handlelength=1.6,
