@@ -151,39 +151,18 @@ def _agreement(findings: Findings) -> dict[str, Any]:
     }
 
 
-def _belief(findings: Findings) -> list[str]:
-    """Say what the numbers allow to be said, and no more."""
-    n, tau = len(findings.predicted), findings.tau
-    comparison = findings.comparison
-    paragraphs = [
-        f"The search ranked architectures by a score ({findings.head['evaluator']}). Here those that were trained from "
-        "scratch afterwards show whether a better score meant a better network.",
-    ]
-    if n < LEAST_FOR_TAU:
-        paragraphs.append(f"Only {n} such networks were trained, too few for a rank correlation.")
-    elif tau is None:
-        paragraphs.append(f"All {n} networks have the same score or accuracy, so that no rank correlation exists.")
-    else:
-        caution = "; so few networks tell a strong relation from none, not more" if n < 10 else ""
-        agree = f"{100 * (1 + tau) / 2:.0f} %"
-        paragraphs.append(
-            f"Kendall's tau is {tau:.2f} over n = {n} networks{caution}. Without ties it means that {agree} of all "
-            "pairs are in the right order. The winners were picked for their scores and lie close together, which "
-            "makes their order harder to predict than that of random networks."
-        )
-    low, high = comparison.get("low"), comparison.get("high")
-    if low is not None and high is not None:
-        if low > 0:
-            text = "The winners are better than random networks of like cost by more than chance explains."
-        elif high < 0:
-            text = "The winners are worse than random networks of like cost: the search was not worth its time here."
-        else:
-            text = (
-                "The interval of the difference to random networks of like cost contains zero: this run does not show "
-                "that the search was worth its time. More random networks would narrow it."
-            )
-        paragraphs.append(text)
-    return paragraphs
+def _belief(findings: Findings) -> dict[str, Any]:
+    """Return what the numbers allow to be said, which the template says."""
+    n, tau, comparison = len(findings.predicted), findings.tau, findings.comparison
+    return {
+        "evaluator": findings.head["evaluator"],
+        "n": n,
+        "enough": n >= LEAST_FOR_TAU,
+        "tau": tau,
+        "agree": None if tau is None else 100 * (1 + tau) / 2,
+        "low": comparison.get("low"),
+        "high": comparison.get("high"),
+    }
 
 
 def _body(findings: Findings) -> dict[str, Any]:
@@ -192,11 +171,9 @@ def _body(findings: Findings) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "trained": best is not None,
         "tests": f"{best.test.n:,}" if best is not None and best.test else "",
-        "belief": _belief(findings) if best is not None else [],
-        "picked": ""
-        if best is None
-        else f"All trained from scratch by the same recipe. {findings.compared.name} was chosen by"
-        f" {findings.chosen_by}; test accuracy had no say in it.",
+        "belief": _belief(findings) if best is not None else None,
+        "compared": "" if best is None else findings.compared.name,
+        "chosen_by": "" if best is None else findings.chosen_by,
         "table": _table(findings) if best is not None else _found(findings),
         "decision": _decision(findings),
         "drawings": [_drawing(findings, network) for network in _drawn_networks(findings)],
