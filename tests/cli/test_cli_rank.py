@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -306,6 +307,26 @@ def test_what_needs_no_supernet_is_ranked_without_one(truth, tmp_path):
     assert "architectures, scored by NASWOT without training any of them" in " ".join(page.split())
     assert "nothing was trained" in page
     assert "supernets alone" not in page
+
+
+def test_a_table_is_an_evaluator_too(truth, tmp_path):
+    out = tmp_path / "run"
+    ways = ["--evaluator", f"{truth}:acc_200", "--evaluator", f"{truth}:acc_12", "--archs", "40"]
+    code, _, stderr = invoke(*command(truth, out, *ways))
+    # Some have no value after 12 epochs, nor has a twin: that is told before anything is trained.
+    assert code == 2
+    assert re.search(r"the truth has no acc_12 for \d+ of 40 architectures", stderr)
+    assert not (out / "supernets").exists()
+    refused_ways = ["--evaluator", truth]
+    assert f"evaluator {truth} is a table: name a column of it" in refused(
+        *command(truth, tmp_path / "b", *refused_ways)
+    )
+    assert not (tmp_path / "b").exists()
+    code, stdout, stderr = invoke(*command(truth, tmp_path / "c", *ways[:2], "--json"))
+    assert code == 0, stderr
+    found = json.loads(stdout)["evaluators"][f"{truth}:acc_200"]
+    # Twins share the mean of what was measured.
+    assert 0.9 < found["all"]["kendall_tau"]["value"] < 1
 
 
 def test_a_directory_of_another_ranking_is_refused(finished, truth):

@@ -191,6 +191,22 @@ def test_the_digest_follows_weights_data_and_settings():
     assert base.digest != first
 
 
+def test_a_new_option_at_its_default_leaves_the_digest():
+    class More(Recalibration):
+        """One option more.
+
+        Attributes:
+            more: new.
+        """
+
+        more: int = 3
+
+    old = MODES[0]
+    same, other = (More(**old.whole(), more=value) for value in (3, 4))
+    digests = [one_shot(make_supernet(), mode).digest for mode in (old, same, other)]
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_equal_batches_of_another_space_have_another_digest():
     other = type(SPACE)(**{**SPACE.arguments(), "residual": False})
     assert one_shot(make_supernet(), MODES[0]).digest != one_shot(Supernet(other, single_path), MODES[0]).digest

@@ -7,7 +7,7 @@ from torch import nn
 
 from trueshot.core.errors import ConfigError
 from trueshot.spaces import Chain, Space, Topology
-from trueshot.spaces.description import describe, rebuild
+from trueshot.spaces.description import describe, plain, rebuild
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,3 +45,16 @@ def test_what_json_cannot_hold_is_refused():
 def test_malformed_descriptions_are_refused(description, message):
     with pytest.raises(ConfigError, match=message):
         rebuild(description)
+
+
+def test_fingerprints_are_made_of_what_is_not_at_its_default():
+    assert plain(Chain())["arguments"] == {}
+    assert plain(Chain(classes=10, image_size=224))["arguments"] == {"classes": 10}
+    assert plain(Chain(classes=10)) != plain(Chain(classes=11))
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Wider(Chain):
+        more: tuple[int, ...] = (1, 2)
+
+    assert plain(Wider(classes=10))["arguments"] == plain(Chain(classes=10))["arguments"]
+    assert plain(Wider(more=(3,)))["arguments"] == {"more": [3]}

@@ -5,6 +5,7 @@ import pytest
 
 from trueshot.core.random import Streams
 from trueshot.sampling import Matched
+from trueshot.search.bounds import Bounds
 from trueshot.search.extremes import cost_range, extremes
 from trueshot.spaces import Chain, Topology
 from trueshot.spaces.costs import standard_costs
@@ -82,6 +83,21 @@ def test_random_networks_have_as_many_parameters_where_those_were_minimised():
     for candidate in pick_random(COSTS, winners, Streams(0), "params", each=2).candidates:
         target = WIDE.cost(winners[0].row[None]).params[0]
         assert abs(WIDE.cost(candidate.row[None]).params[0] / target - 1) <= 0.02
+
+
+@pytest.mark.parametrize("at_bound", [0, 2])
+def test_random_networks_meet_the_other_bounds_too(at_bound):
+    rows = WIDE.sample(2000, 0)
+    costs = WIDE.cost(rows)
+    most = int(np.quantile(costs.params / costs.madds, 0.3) * np.median(costs.madds))
+    inside = rows[costs.params <= most]
+    winners = [Candidate(name="best-1", role="winner", space=WIDE, row=inside[0], budget=1.5 * costs.madds.max())]
+    bounds = Bounds({"params": (None, most)})
+    found = pick_random(COSTS, winners, Streams(0), "madds", each=3, at_bound=at_bound, bounds=bounds).candidates
+    unbounded = pick_random(COSTS, winners, Streams(0), "madds", each=3, at_bound=at_bound).candidates
+    assert len(found) >= 3
+    assert max(WIDE.cost(np.stack([one.row for one in found])).params) <= most
+    assert max(WIDE.cost(np.stack([one.row for one in unbounded])).params) > most
 
 
 def winner_costing(share):

@@ -10,6 +10,7 @@ from strategy_parts import SPACE, kept_run, make_search
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.errors import BudgetError, ConfigError, DeviceError
 from trueshot.core.executor import Local
+from trueshot.core.executor.cluster import Ray
 from trueshot.core.results import Front, Networks
 from trueshot.core.run import RunDirectory
 from trueshot.spaces.storage import load_network
@@ -192,3 +193,29 @@ def test_the_default_fine_tuning_changes_ranks(tmp_path):
     moved = re.fullmatch(line, told["Fine-tuning"])
     assert float(moved[1]) > 0.1
     assert int(moved[2]) > 0
+
+
+@pytest.mark.parametrize(
+    ("budget", "minimise", "cost"),
+    [
+        ({"max_madds": 60_000}, ["madds"], "madds"),
+        ({"max_params": 9_000}, ["madds"], "params"),
+        ({"max_params": 9_000, "max_madds": 60_000}, ["madds"], "madds"),
+        ({"max_params": 9_000, "max_madds": 60_000}, ["size", "params"], "params"),
+        ({}, ["params"], "params"),
+        ({}, [], "madds"),
+    ],
+)
+def test_winners_are_picked_under_shares_of_what_is_bounded(tmp_path, budget, minimise, cost):
+    proposer = {"kind": "nsga2", "population": 4, "generations": 1, "minimise": minimise}
+    search = make_search(tmp_path, budget=budget, proposer=proposer)
+    assert search.strategy.cost == cost
+    if cost in ("madds", "params") and (most := budget.get(f"max_{cost}")):
+        assert search.finish.budgets[0] == most
+
+
+def test_a_cluster_is_refused_where_nothing_would_run_on_it(tmp_path):
+    search = make_search(tmp_path)
+    search = SearchRun(config=search.config, context=search.context.replace(executor=Ray(workers=1)))
+    with pytest.raises(ConfigError, match="oracle supernet scores in this process: leave out --workers and --executor"):
+        search.check()

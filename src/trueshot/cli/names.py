@@ -154,7 +154,7 @@ def _evaluator(text: str) -> Named:
     name = EvaluatorName.parse(text)
     wrappers = tuple(_named("evaluator wrapper", wrapper) for wrapper in name.wrappers)
     if Path(name.head).suffix.lower() in TABLES:
-        return Named(TableScoreConfig, None, {"file": name.head}, wrappers)
+        return Named(TableScoreConfig, None, {"file": name.head, **TableScoreConfig.words(name.words)}, wrappers)
     if name.head in TABLE["predictor"] and not name.words:
         return Named(PredictedScoreConfig, None, {"predictor": name.head}, wrappers)
     if name.head in ZERO_COST and not name.words:

@@ -160,7 +160,7 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
         costs=costs,
         bounds=config.budget.bounds(costs),
         observer=observer,
-        executor=make_executor(request.executor, request.workers or 1, request.ray),
+        executor=make_executor(request.executor, _workers(request), request.ray),
         earlier=earlier,
         retraining=config.retraining,
     )
@@ -208,6 +208,11 @@ def _inherited(earlier: RunDirectory) -> dict[str, Any]:
     search = dict(stored["search"])
     search["budget"] = {"fractions": search["budget"]["fractions"]}
     return {**search, "source": stored["source"], "preset": stored["preset"]}
+
+
+def _workers(request: Request) -> int | None:
+    """Return how many jobs may run at a time: one where nothing was said, on a cluster as many as it has room for."""
+    return request.workers or (1 if request.executor == "local" else None)
 
 
 def _default_out(request: Request, dataset: Dataset | None, space: Space) -> Path:

@@ -173,23 +173,32 @@ class TrainScoreConfig(EvaluatorConfig):
 
 
 class TableScoreConfig(EvaluatorConfig):
-    """Scores read from a table of truth, twins of what was measured included.
+    """Scores read from a table of truth, twins of what was measured included: ``FILE[:COLUMN]``.
 
     Attributes:
         file: Parquet or CSV, long or wide.
+        column: of the table; without one, the one that ``--column`` of a search names.
     """
 
     needs_images: ClassVar[bool] = False
     reads_column: ClassVar[bool] = True
     file: str
+    column: str | None = None
+
+    @classmethod
+    def words(cls, words: tuple[str, ...]) -> dict[str, Any]:
+        """Return the column."""
+        if len(words) > 1:
+            raise ConfigError(f"'{words[1]}' says nothing to a table: write FILE:COLUMN")
+        return {"column": words[0]} if words else {}
 
     def build(self, context: Any, *inside: Any) -> Evaluator:
-        """Return the evaluator of the column that the context names.
+        """Return the evaluator of its column, or of the one that the context names.
 
         Raises:
             DataError: when file or column are not there.
         """
-        evaluator: Evaluator = context.tabular(self.file)
+        evaluator: Evaluator = context.tabular(self.file, self.column)
         return evaluator
 
 
@@ -236,6 +245,10 @@ TABLES = (".parquet", ".csv")
 """Endings of the files that are tables of truth."""
 
 
+def _is_table(text: str) -> bool:
+    return Path(text).suffix.lower() in TABLES
+
+
 @dataclass(frozen=True)
 class EvaluatorName:
     """A name of an evaluator, taken apart: ``HEAD[:WORD...][+WRAPPER...]``.
@@ -254,8 +267,9 @@ class EvaluatorName:
     def parse(cls, text: str) -> EvaluatorName:
         """Take a name apart; nothing of it is looked up."""
         inner, *wrappers = text.split("+")
-        if Path(inner).suffix.lower() in TABLES:
-            return cls(inner, (), tuple(wrappers))
         parts = inner.split(":")
+        table = next((at for at in range(1, len(parts) + 1) if _is_table(":".join(parts[:at]))), None)
+        if table is not None:
+            return cls(":".join(parts[:table]), tuple(parts[table:]), tuple(wrappers))
         count = 2 if parts[0].endswith(".py") or "." in parts[0] else 1
         return cls(":".join(parts[:count]), tuple(parts[count:]), tuple(wrappers))

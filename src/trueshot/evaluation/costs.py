@@ -11,6 +11,7 @@ from trueshot.core.fingerprint import fingerprint
 from trueshot.evaluation.proxies.names import LIVE
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions, standard_costs
+from trueshot.spaces.description import plain
 from trueshot.spaces.live import live_costs
 
 
@@ -35,7 +36,7 @@ class CostScore:
     @property
     def digest(self) -> str:
         """Fingerprint of space and cost."""
-        return fingerprint("cost 1", self.metric, repr((self.space.name, self.space.arguments())))
+        return fingerprint("cost 2", self.metric, plain(self.space))
 
     def __call__(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
         """Count for every architecture."""

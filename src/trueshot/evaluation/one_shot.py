@@ -19,6 +19,7 @@ from trueshot.evaluation.modes import evaluating
 from trueshot.evaluation.recalibration import RUNNING, Batch, Recalibration, Statistics, arrange, take
 from trueshot.evaluation.sweep import MEMORY, Row, Sweep, widest
 from trueshot.sharing import Supernet
+from trueshot.spaces.description import plain
 from trueshot.spaces.steps import Stepwise
 
 _VALUES = 8
@@ -69,9 +70,8 @@ class OneShot:
     @property
     def digest(self) -> str:
         """Fingerprint of the present weights, the batches and the settings; reads all weights."""
-        space = self.supernet.space
-        settings = repr((self.recalibration, self.metric, self.precision, space.name, space.arguments()))
-        return fingerprint("one-shot 1", settings, self._data_digest, self.supernet.state_dict())
+        settings = (self.recalibration.plain(), self.metric, self.precision, plain(self.supernet.space))
+        return fingerprint("one-shot 2", settings, self._data_digest, self.supernet.state_dict())
 
     @cached_property
     def _data_digest(self) -> str:

@@ -22,6 +22,7 @@ from trueshot.evaluation.one_shot import Metric
 from trueshot.evaluation.recalibration import Batch
 from trueshot.sharing import Supernet
 from trueshot.spaces import Space
+from trueshot.spaces.description import plain
 from trueshot.training.checkpoints import forget_checkpoint
 from trueshot.training.classification import Loss
 from trueshot.training.config import Recipe
@@ -140,8 +141,8 @@ class Trial:
     @cached_property
     def digest(self) -> str:
         """Fingerprint of data and settings."""
-        settings = repr((self.recipe, self.steps, self.metric, self.streams.seed))
-        return fingerprint("trial 1", settings, self.data, self.validation)
+        settings = (self.recipe.plain(), self.steps, self.metric, self.streams.seed)
+        return fingerprint("trial 2", settings, self.data, self.validation)
 
     def score(
         self,
@@ -175,9 +176,8 @@ class FineTuned:
     @property
     def digest(self) -> str:
         """Fingerprint of the present weights, data and settings."""
-        space = self.supernet.space
-        space_fields = repr((space.name, space.arguments()))
-        return fingerprint("fine-tuned 1", space_fields, self.trial.digest, self.supernet.state_dict())
+        space = plain(self.supernet.space)
+        return fingerprint("fine-tuned 2", space, self.trial.digest, self.supernet.state_dict())
 
     def __call__(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
         """Score every architecture; the weights of the supernet stay as they are."""
@@ -273,7 +273,7 @@ class StandAlone:
     @cached_property
     def digest(self) -> str:
         """Fingerprint of space, data and settings."""
-        return fingerprint("stand-alone 1", repr((self.space.name, self.space.arguments())), self.trial.digest)
+        return fingerprint("stand-alone 2", plain(self.space), self.trial.digest)
 
     def __call__(self, archs: UInt8[np.ndarray, "n decisions"]) -> Float64[np.ndarray, " n"]:
         """Score every architecture."""

@@ -28,6 +28,7 @@ from trueshot.evaluation.proxies.names import PASSES, PROXIES
 from trueshot.evaluation.proxies.sharing import computed_once
 from trueshot.evaluation.recalibration import Batch
 from trueshot.spaces import Space
+from trueshot.spaces.description import plain
 from trueshot.spaces.skeletons import backbone
 
 LAST = -float(np.finfo(np.float64).max)
@@ -107,10 +108,10 @@ class ProxyTable:
     @cached_property
     def digests(self) -> dict[str, str]:
         """The digest of each proxy: of space, images and seed."""
-        space = repr((self.space.name, self.space.arguments()))
+        space = plain(self.space)
         images = self.images.images, self.images.count, self.images.swap
         return {
-            name: fingerprint("zero-cost 2", name, space, self.space.rules[0], self.streams.seed, *images)
+            name: fingerprint("zero-cost 3", name, space, self.space.rules[0], self.streams.seed, *images)
             for name in self.names
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,27 @@ def describe(space: Space) -> dict[str, Any]:
             f"space {cls.__qualname__} cannot be written as JSON ({error}): use numbers, texts and tuples"
         ) from error
     return {"class": f"{cls.__module__}:{cls.__qualname__}", "arguments": arguments}
+
+
+def plain(space: Space) -> dict[str, Any]:
+    """Return what fingerprints are made of: class and arguments, as :func:`describe`, without those at their default.
+
+    So an argument that is added later, with a default, leaves the fingerprints of all spaces as they were.
+
+    Raises:
+        ConfigError: as :func:`describe`.
+    """
+    description = describe(space)
+    ordinary = {
+        field.name: field.default if field.default_factory is MISSING else field.default_factory()
+        for field in fields(space)
+    }
+    own = {
+        name: value
+        for name, value in description["arguments"].items()
+        if ordinary[name] is MISSING or getattr(space, name) != ordinary[name]
+    }
+    return {**description, "arguments": own}
 
 
 def rebuild(description: dict[str, Any]) -> Space:

@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from trueshot.core.cache import row_keys
 from trueshot.sampling import Sampler
 from trueshot.sampling.samplers import Remembers
+from trueshot.search.bounds import Bounds
 from trueshot.spaces.costs import CostFunctions, additive
 
 NEAR = 0.02
@@ -50,6 +51,7 @@ def draw_costing(
     n: int,
     rng: np.random.Generator,
     taken: Collection[bytes] = frozenset(),
+    bounds: Bounds | None = None,
 ) -> Drawn:
     """Return the first ``n`` distinct architectures of ``sampler`` whose cost lies in a range; fewer where too rare.
 
@@ -61,6 +63,7 @@ def draw_costing(
         n: how many are wanted.
         rng: of all draws.
         taken: rows that are passed over.
+        bounds: of other costs, which those that are returned meet too.
     """
     measure, (low, high) = costs[cost], within
     summed = additive(measure) is not None
@@ -75,7 +78,10 @@ def draw_costing(
         # Each distinct row is costed once, and first come is first taken.
         distinct, first = np.unique(rows, axis=0, return_index=True)
         values = measure(distinct)
-        inside = np.sort(first[(values >= low) & (values <= high)])
+        near = np.flatnonzero((values >= low) & (values <= high))
+        if bounds and len(near):
+            near = near[bounds.contains(costs.only(list(bounds))(distinct[near]))]
+        inside = np.sort(first[near])
         for key, row in zip(row_keys(rows[inside]), rows[inside], strict=True):
             if len(found) < n and key not in taken:
                 found.setdefault(key, row)

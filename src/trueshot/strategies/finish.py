@@ -16,6 +16,7 @@ from trueshot.core.files import read_json, write_json
 from trueshot.core.records import Accuracy, NetworkRecord
 from trueshot.core.run import read_log
 from trueshot.evaluation.accuracy import measure
+from trueshot.search.bounds import Bounds
 from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.storage import load_network
 from trueshot.strategies.choice import Rule, choose
@@ -157,7 +158,11 @@ class Finish:
         kept = np.array([bytes(row) not in lost for row in found.archs], dtype=bool)
         winners = pick_winners(costs, found.archs[kept], found.scores[kept], self.budgets, self.cost)
         wanted = {"each": config.random, "at_bound": config.at_bound}
-        drawn = pick_random(costs, winners, self.context.streams, self.cost, sampler=found.sampler, **wanted)
+        # In the cost that is compared they are near the winners; all other bounds are theirs too.
+        others = Bounds({name: pair for name, pair in self.context.bounds.items() if name != self.cost})
+        drawn = pick_random(
+            costs, winners, self.context.streams, self.cost, sampler=found.sampler, bounds=others, **wanted
+        )
         random = drawn.candidates
         if random:
             scores = found.evaluator(np.stack([candidate.row for candidate in random]))

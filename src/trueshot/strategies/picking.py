@@ -12,6 +12,7 @@ from jaxtyping import Float64, UInt8
 from trueshot.core.random import Streams
 from trueshot.core.records import Role
 from trueshot.sampling import Sampler, Uniform, describe_sampler
+from trueshot.search.bounds import Bounds
 from trueshot.search.extremes import cost_range
 from trueshot.search.selection import best_under
 from trueshot.spaces import Space
@@ -123,6 +124,7 @@ def pick_random(
     each: int,
     at_bound: int = 0,
     sampler: Sampler | None = None,
+    bounds: Bounds | None = None,
 ) -> Baselines:
     """Return random architectures for every winner, by the rule of :mod:`trueshot.strategies.baselines`.
 
@@ -134,6 +136,7 @@ def pick_random(
         each: architectures within 2 % of each winner's cost; a winner near which fewer than two are found gets none.
         at_bound: architectures within 5 % below each budget; none where the winner is as expensive itself.
         sampler: the distribution of the first proposals; uniform by default.
+        bounds: of other costs, which random architectures meet as the found ones do.
     """
     sampler = sampler or Uniform(costs.space)
     chosen: list[Candidate] = []
@@ -143,7 +146,7 @@ def pick_random(
         target = costs[cost](winner.row[None])[0].item()
         near = (target * (1 - NEAR), target * (1 + NEAR))
         rng = streams.numpy("random-baseline", *winner.row.tolist())
-        drawn = draw_costing(costs, sampler, cost, near, max(each, LEAST) if each else 0, rng, taken)
+        drawn = draw_costing(costs, sampler, cost, near, max(each, LEAST) if each else 0, rng, taken, bounds)
         if each and len(drawn.rows) < LEAST:
             few = "none" if not len(drawn.rows) else "one"
             notes.append(
@@ -156,7 +159,7 @@ def pick_random(
         if at_bound and winner.budget is not None and near[1] < winner.budget:
             bound = (winner.budget * (1 - BELOW), winner.budget)
             rng = streams.numpy("random-at-bound", *winner.row.tolist())
-            rows = draw_costing(costs, sampler, cost, bound, at_bound, rng, taken).rows
+            rows = draw_costing(costs, sampler, cost, bound, at_bound, rng, taken, bounds).rows
             chosen += _named("at-bound", winner, rows, chosen)
             taken |= {bytes(row) for row in rows}
     return Baselines(chosen, tuple(notes))

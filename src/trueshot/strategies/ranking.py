@@ -24,7 +24,14 @@ from trueshot.core.random import Streams
 from trueshot.core.results import Result
 from trueshot.core.run import RunDirectory
 from trueshot.evaluation.config import SupernetScoreConfig
-from trueshot.evaluation.fusion_config import TWINS, FusedConfig, averages_twins, parts_of, supernet_parts
+from trueshot.evaluation.fusion_config import (
+    TWINS,
+    FusedConfig,
+    ZeroCostScoreConfig,
+    averages_twins,
+    parts_of,
+    supernet_parts,
+)
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.timing import median_seconds
 from trueshot.evaluation.wrappers import Cached
@@ -85,6 +92,18 @@ class Ranking:
     def fused(self) -> tuple[Part, ...]:
         """The evaluators that add up scores of a supernet and others."""
         return tuple(part for part in self.evaluators if part.says("trained", False))
+
+    @property
+    def _alone(self) -> list[Part]:
+        """The evaluators that use neither a supernet nor zero-cost proxies."""
+        kinds = (FusedConfig, ZeroCostScoreConfig)
+        return [part for part in self.evaluators if part not in self.shared and not isinstance(part.config, kinds)]
+
+    @property
+    def _zero_cost(self) -> list[Part]:
+        """The evaluators that use zero-cost proxies alone, which are computed beside the supernets."""
+        others = [part for part in self.evaluators if part not in self.fused and part not in self.shared]
+        return [part for part in others if part not in self._alone]
 
     @cached_property
     def in_fusion(self) -> frozenset[str]:
@@ -168,6 +187,8 @@ class Ranking:
         """
         for part in self.evaluators:
             parts_of(part, self.config.fusion, self.context.space)
+        for part in self._alone:
+            part.build(self.context)
         if not self.shared:
             return
         check_sampler(self.weights(0).sampler(), self.context.space)
@@ -183,13 +204,11 @@ class Ranking:
         run = self.context.run
         if run.result.exists():
             return Result.read(run.result)
+        # What no supernet is needed for comes first: its errors cost no training.
+        others = {part.kind: self._scored_once(part) for part in self._alone}
         train_all(self, observer)
         baselines = score_baselines(self)
-        others = {
-            part.kind: self._scored_once(part)
-            for part in self.evaluators
-            if part not in self.fused and part not in self.shared
-        }
+        others |= {part.kind: self._scored_once(part) for part in self._zero_cost}
         observer.say(
             f"criteria of {len(self.evaluators) + len(baselines)} rankings,"
             f" {self.config.ranking.bootstrap} resamples each"

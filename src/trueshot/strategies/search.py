@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.config import Part
 from trueshot.core.errors import ConfigError
+from trueshot.core.executor import InProcess
 from trueshot.core.files import read_json, write_json
 from trueshot.core.random import Streams
 from trueshot.evaluation.fused import Fused
@@ -86,9 +87,10 @@ class Search:
 
     @property
     def cost(self) -> str:
-        """The cost under shares of whose bound winners are picked: the first minimised, else bounded, else any."""
-        minimised = self.config.asker.says("minimise", ())
-        name: str = next(iter((*minimised, *self.context.bounds, *self.context.costs.names)))
+        """The cost under shares of whose bound winners are picked: bounded and minimised, else bounded, else any."""
+        minimised, bounds = self.config.asker.says("minimise", ()), self.context.bounds
+        both = [name for name in minimised if name in bounds]
+        name: str = next(iter((*both, *bounds, *minimised, *self.context.costs.names)))
         return name
 
     @cached_property
@@ -147,7 +149,7 @@ class Search:
         oracle = self.config.oracle
         if self.config.column is not None and not oracle.says("reads_column", True):
             raise ConfigError(f"oracle {oracle.kind} reads no table: leave --column out")
-        if self.context.executor.workers != 1 and not oracle.says("side_by_side", True):
+        if not isinstance(self.context.executor, InProcess) and not oracle.says("side_by_side", True):
             raise ConfigError(
                 f"oracle {oracle.kind} scores in this process: leave out --workers and --executor, which serve train"
             )

@@ -38,7 +38,7 @@ from trueshot.sampling import Sampler
 from trueshot.search.bounds import Bounds
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions, standard_costs
-from trueshot.spaces.description import describe
+from trueshot.spaces.description import plain
 from trueshot.strategies.fusing import fused, proxies_of, proxy_table, zero_cost
 from trueshot.training.classification import Loss
 from trueshot.training.data.batches import eval_batches, train_batches
@@ -146,7 +146,7 @@ class Context:
         """
         split = self.data.replace(max_bad_images=0, workers=None).plain()
         digest = None if self.dataset is None else self.dataset.digest
-        return fingerprint(describe(self.space), digest, split, *parts)
+        return fingerprint(plain(self.space), digest, split, *parts)
 
     def stand_alone(self, metric: Metric) -> Evaluator:
         """Return what trains each architecture by itself, twins once, and measures it on the validation images.
@@ -193,13 +193,17 @@ class Context:
         """The scores of all zero-cost proxies that are fused, kept in the run directory."""
         return proxy_table(self, proxies_of(self.fusion.of(self.space)))
 
-    def tabular(self, file: str) -> Evaluator:
+    def tabular(self, file: str, column: str | None = None) -> Evaluator:
         """Return what looks scores up in a table of truth, those of twins included.
+
+        Args:
+            file: the table.
+            column: its column; without one, that of the run.
 
         Raises:
             DataError: when the file or the column is not there.
         """
-        table, column = self._table(file, None)
+        table, column = self._table(file, column)
         with _of_file(file):
             return TabularEvaluator(table, self.space, column, rule=self.space.rules[0])
 
@@ -226,7 +230,9 @@ class Context:
         """Read a table and say which of its columns is meant."""
         table, chosen = TruthTable.read(shared_file(Path(file))), column or self.column
         if chosen is None:
-            raise ConfigError(f"oracle {file} is a table: name a column of it by --column: {', '.join(table.columns)}")
+            raise ConfigError(
+                f"evaluator {file} is a table: name a column of it, {file}:COLUMN, one of {', '.join(table.columns)}"
+            )
         return table, chosen
 
     @cached_property

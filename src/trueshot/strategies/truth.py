@@ -28,7 +28,7 @@ from trueshot.evaluation.trained import train_and_measure
 from trueshot.evaluation.truth import Measurement, TruthTable
 from trueshot.sampling import Sampler
 from trueshot.spaces import Space
-from trueshot.spaces.description import describe
+from trueshot.spaces.description import plain
 from trueshot.strategies.setup import Context, threads
 from trueshot.strategies.supernet import measured_batches
 from trueshot.strategies.truth_config import TruthConfig
@@ -107,7 +107,7 @@ class TruthBuild:
         training, threads = self.config.retraining.plain(), self.config.threads
         context = self.context
         digest = context.images.digest
-        return fingerprint("truth 2", describe(context.space), digest, split, training, threads, context.device.type)
+        return fingerprint("truth 3", plain(context.space), digest, split, training, threads, context.device.type)
 
     def record(self, training: Training) -> Path:
         """Return where the results of a training are kept."""

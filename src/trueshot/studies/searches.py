@@ -17,7 +17,7 @@ from trueshot.core.results import Networks, Result
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_count
 from trueshot.sampling import Matched
-from trueshot.spaces.description import describe
+from trueshot.spaces.description import plain
 from trueshot.strategies.config import RetrainingConfig, SearchConfig
 from trueshot.strategies.run import SearchRun
 from trueshot.studies.baselines import Baseline, Frame
@@ -151,7 +151,7 @@ class Searches:
         """Search, or take the search up, then train the baselines."""
         images, choice, config = self.settings(session, scale)
         space, dataset = session.space(choice, images), session.dataset(images)
-        identity = fingerprint(dataset.digest, describe(space), config.plain())
+        identity = fingerprint(dataset.digest, plain(space), config.plain())
         run = RunDirectory(session.bank.path / "searches" / identity[:16])
         context = session.context(images, space, run, session.seed)
         context = context.replace(bounds=config.budget.bounds(context.costs), retraining=config.retraining)
