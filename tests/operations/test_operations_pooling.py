@@ -7,46 +7,26 @@ import pytest
 import torch
 from torch import nn
 
-from trueshot.operations import pooling
-from trueshot.operations.pooling import AveragePool, average
+sys.path.insert(0, str(Path(__file__).parent))
+from pooling_checks import FORMATS, REFERENCE, SHAPES, TOLERANCE, check
 
-REFERENCE = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
-SHAPES = [(2, 3, 5, 4), (1, 8, 1, 1), (3, 2, 1, 2), (2, 16, 2, 2), (1, 4, 7, 1), (2, 8, 16, 16)]
-FORMATS = [torch.channels_last, torch.contiguous_format]
-TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6, torch.bfloat16: 2e-2}
-
-
-def check(pool, shape, memory_format, dtype, device="cpu"):
-    """Compare averages and gradients with PyTorch's in float64 on the processor, whose are right in any format."""
-    draw = torch.Generator().manual_seed(0)
-    images = torch.randn(shape, generator=draw).to(dtype)
-    gradient = torch.randn(shape, generator=draw).to(dtype)
-    exact = images.double().clone().requires_grad_()
-    expected = REFERENCE(exact)
-    expected.backward(gradient.double())
-    given = images.to(device, copy=True).contiguous(memory_format=memory_format).requires_grad_()
-    found = pool(given)
-    found.backward(gradient.to(device))
-    assert found.dtype == dtype
-    assert found.is_contiguous(memory_format=memory_format)
-    close = {"rtol": 0, "atol": TOLERANCE[dtype]}
-    torch.testing.assert_close(found.detach().cpu().double(), expected.detach(), **close)
-    torch.testing.assert_close(given.grad.cpu().double(), exact.grad, **close)
+from trueshot.operations.pooling import AveragePool, average, convolution_wins, summed_and_divided
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("memory_format", FORMATS, ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("pool", [AveragePool(), average], ids=["module", "depth-wise"])
+@pytest.mark.parametrize("pool", [AveragePool(), average, summed_and_divided], ids=["module", "product", "division"])
 def test_averages_and_gradients_are_those_of_pytorch(pool, shape, memory_format, dtype):
     check(pool, shape, memory_format, dtype)
 
 
 @pytest.mark.parametrize("memory_format", FORMATS, ids=str)
-def test_gradients_of_gradients(memory_format):
+@pytest.mark.parametrize("pool", [average, summed_and_divided], ids=["product", "division"])
+def test_gradients_of_gradients(pool, memory_format):
     images = torch.randn(2, 2, 3, 2, dtype=torch.float64).contiguous(memory_format=memory_format).requires_grad_()
-    assert torch.autograd.gradcheck(average, images)
-    assert torch.autograd.gradgradcheck(average, images)
+    assert torch.autograd.gradcheck(pool, images)
+    assert torch.autograd.gradgradcheck(pool, images)
 
 
 def test_what_was_cached_in_inference_mode_serves_training():
@@ -71,11 +51,44 @@ def test_the_module_has_no_state_and_prints_as_pooling():
     assert "kernel_size=3, stride=1, padding=1" in repr(pool)
 
 
-def test_the_switch_decides_what_processors_run(monkeypatch):
-    images = torch.randn(2, 4, 8, 8)
-    assert torch.equal(AveragePool()(images), REFERENCE(images))
-    monkeypatch.setattr(pooling, "DEPTHWISE_ON_CPU", True)
-    assert torch.equal(AveragePool()(images), average(images))
+@pytest.mark.parametrize(
+    ("shape", "memory_format", "dtype", "wins"),
+    [
+        ((256, 8, 16, 16), torch.channels_last, torch.float32, True),
+        ((256, 64, 8, 8), torch.channels_last, torch.float32, False),  # many channels
+        ((256, 64, 8, 8), torch.contiguous_format, torch.float32, True),
+        ((4, 8, 16, 16), torch.channels_last, torch.float32, False),  # few values
+        ((4096, 16, 2, 2), torch.contiguous_format, torch.float32, False),  # few pixels
+        ((256, 8, 16, 16), torch.channels_last, torch.float64, False),  # not in oneDNN
+        ((256, 8, 16, 16), torch.channels_last, torch.bfloat16, False),  # would be rounded twice
+    ],
+)
+def test_processors_convolve_where_that_is_faster(shape, memory_format, dtype, wins, monkeypatch):
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    images = images.contiguous(memory_format=memory_format)
+    assert convolution_wins(images) == (wins and torch.backends.mkldnn.is_available())
+    monkeypatch.setattr(nn.AvgPool2d, "forward", lambda _, given: torch.full_like(given, 7))
+    assert bool((AveragePool()(images) == 7).all()) != convolution_wins(images)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not convolution_wins(images)
+
+
+@pytest.mark.parametrize("memory_format", FORMATS, ids=str)
+def test_where_processors_convolve_nothing_changes(memory_format):
+    check(AveragePool(), (64, 8, 16, 17), memory_format, torch.float32)
+    images = torch.randn(64, 8, 16, 17).contiguous(memory_format=memory_format).requires_grad_()
+    # A gradient that comes from a mean over all pixels lies in memory otherwise than the images.
+    spread = torch.randn(64, 8, 1, 1).expand(images.shape)
+    found, expected = (torch.autograd.grad(pool(images), images, spread)[0] for pool in (AveragePool(), REFERENCE))
+    assert found.stride() == expected.stride()
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_exports_know_the_average_as_pooling():
+    images = torch.randn(64, 8, 16, 16)
+    assert convolution_wins(images) or not torch.backends.mkldnn.is_available()
+    graph = torch.export.export(AveragePool(), (images,)).graph
+    assert [str(node.target) for node in graph.nodes if node.op == "call_function"] == ["aten.avg_pool2d.default"]
 
 
 INTERPRETED = """
@@ -84,7 +97,7 @@ os.environ["TRITON_INTERPRET"] = "1"
 sys.path.insert(0, {folder!r})
 import torch
 torch.cuda.device = lambda _: contextlib.nullcontext()
-from test_operations_pooling import FORMATS, SHAPES, TOLERANCE, check
+from pooling_checks import FORMATS, SHAPES, TOLERANCE, check
 from trueshot.operations.pooling_cuda import average
 for memory_format in FORMATS:
     for shape, dtype in zip(SHAPES, TOLERANCE):
