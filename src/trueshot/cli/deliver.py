@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -125,6 +126,11 @@ def export_winners(run: RunDirectory, format: str, test: Part) -> dict[str, floa
     return {folder.name: exporter(folder, example_images=images(folder)) for folder in folders}
 
 
+def absent_exporters() -> tuple[str, ...]:
+    """Return the packages that an export to ONNX needs and that are not installed."""
+    return tuple(name for name in ("onnxruntime", "onnxscript") if importlib.util.find_spec(name) is None)
+
+
 def export_decision(run: RunDirectory, test: Part, left: Callable[[], float] | None = None) -> dict[str, float]:
     """Export the networks of the decision to ONNX, and write size and time of each into the result.
 
@@ -135,7 +141,8 @@ def export_decision(run: RunDirectory, test: Part, left: Callable[[], float] | N
             exported only while there is time for it.
 
     Returns:
-        The greatest difference of their logits on test images, by name; empty where nothing was decided.
+        The greatest difference of their logits on test images, by name; empty where nothing was decided, or a package
+        that an export needs is not installed.
     """
     from trueshot.core.decision import Decision
     from trueshot.core.results import Networks, Result
@@ -145,7 +152,7 @@ def export_decision(run: RunDirectory, test: Part, left: Callable[[], float] | N
     from trueshot.training.data.preprocessing import Preprocessing
 
     result = Result.read(run.result)
-    if result.head.get("decision") is None:
+    if result.head.get("decision") is None or absent_exporters():
         return {}
     decision = Decision.from_json(result.head["decision"])
     roles = {record.name: record.role for networks in result.of_kind(Networks) for record in networks.records}

@@ -167,7 +167,7 @@ def _run(prepared: SearchRun, observer: Observer, progress: Observer) -> Result:
     """Search, export what was decided on, write the report."""
     import dataclasses
 
-    from trueshot.cli.deliver import export_decision
+    from trueshot.cli.deliver import absent_exporters, export_decision
     from trueshot.core.results import Networks, Result
     from trueshot.reporting.report import write_report
 
@@ -175,6 +175,8 @@ def _run(prepared: SearchRun, observer: Observer, progress: Observer) -> Result:
     result = dataclasses.replace(prepared, context=context).run()
     left = None if context.deadline is None else context.deadline.left
     if result.of_kind(Networks):
+        if absent := absent_exporters():
+            progress.say(f"note: no model.onnx without {' and '.join(absent)}: install them and run `trueshot export`")
         for name, difference in export_decision(context.run, context.images.test, left).items():
             progress.say(f"{name}: model.onnx checked against PyTorch, greatest difference {difference:.1e}")
     progress.say(f"report: {write_report(context.run)}")
