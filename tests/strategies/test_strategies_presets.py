@@ -153,7 +153,7 @@ def test_presets_of_the_paper_on_choices_fill_empty_nodes_as_published():
     assert config.strategy.config.supernet.sharing.config.empty == "published"
 
 
-LARGEST = {"digits": 16, "rank-cpu": 16, "small-cpu": 96, "small-gpu": 96}
+LARGEST = {"digits": 16, "rank-cpu": 16, "gpu-7min": 32, "small-cpu": 96, "small-gpu": 96}
 """The side of the largest images that a preset is for; else those of its benchmark."""
 
 

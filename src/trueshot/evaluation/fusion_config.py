@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -69,11 +69,14 @@ class ZeroCostOptions(Config):
         swap_images: training images of SWAP.
         networks: by the name of a space, arguments of the networks that they are computed on, over those of the space
             as its networks are trained on their own: a supernet may be shallow and narrow, these are at full depth.
+        device: that computes them: ``run``, the one that trains, or ``cpu``, so that other workers compute them while
+            a GPU trains (the last digits may differ).
     """
 
     images: int = Field(default=64, ge=2)
     swap_images: int = Field(default=32, ge=2)
     networks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    device: Literal["run", "cpu"] = "run"
 
 
 class FusionConfig(Config):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Float64, UInt8
 from torch.nn import functional as F
 
@@ -66,11 +67,16 @@ def full_depth(context: Context) -> Space:
     return full
 
 
+def proxy_device(context: Context) -> torch.device:
+    """Return the device that computes zero-cost proxies."""
+    return torch.device("cpu") if context.fusion.zero_cost.device == "cpu" else context.device
+
+
 def proxy_table(context: Context, names: Collection[str], cache: EvaluationCache | None = None) -> ProxyTable:
     """Return the scores of proxies, kept in ``cache``, else in the run directory."""
     options, images = context.fusion.zero_cost, context.images
     limit = max(_POOL, options.images, options.swap_images)
-    batches = eval_batches(images.train, images, batch_size=limit, limit=limit, device=context.device)
+    batches = eval_batches(images.train, images, batch_size=limit, limit=limit, device=proxy_device(context))
     pixels, labels = next(iter(batches))
     full = full_depth(context)
     if pixels.shape[-1] != full.image_size:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import torch
 
 from trueshot.core.cache import EvaluationCache, Scored
 from trueshot.core.executor import Handed, Job, Tell, raise_failures
@@ -16,6 +17,7 @@ from trueshot.core.observe import Observer
 from trueshot.evaluation.expectation import single_checkpoint
 from trueshot.evaluation.fusion_config import averages_twins
 from trueshot.evaluation.wrappers import Cached
+from trueshot.strategies.fusing import proxy_device
 from trueshot.strategies.ranking_proxies import keep_batch, proxy_batches, score_batch
 from trueshot.strategies.scoring import Scorer
 from trueshot.strategies.trained import train_and_sample
@@ -57,8 +59,9 @@ def train_all(ranking: Ranking, observer: Observer) -> None:
     # Decoded here once, so that workers find them in memory.
     _ = ranking.context.images.validation
     executor = ranking.context.executor
-    share = 0.0 if ranking.context.device.type == "cpu" else executor.device_share
+    share = _share(ranking, ranking.context.device)
     jobs = [Job(index, f"supernet {index}", ranking.config.threads, share) for index in todo]
+    share = _share(ranking, proxy_device(ranking.context))
     # The long jobs first; what no supernet is needed for fills up the other workers.
     jobs += [Job(batch, "zero-cost proxies", ranking.config.threads, share) for batch in batches]
     # A worker needs neither the observer nor the executor, which cannot be sent.
@@ -71,6 +74,11 @@ def train_all(ranking: Ranking, observer: Observer) -> None:
         failures = executor.run(job, jobs, on_progress=progress, on_result=result, on_part=part)
     raise_failures(failures, observer.say)
     observer.end("ranking")
+
+
+def _share(ranking: Ranking, device: torch.device) -> float:
+    """Return the share of a GPU that a job on this device takes."""
+    return 0.0 if device.type == "cpu" else ranking.context.executor.device_share
 
 
 def _keep(ranking: Ranking, index: int, content: dict[str, Any]) -> None:
