@@ -51,15 +51,14 @@ def measurements(device: str) -> dict[str, Callable[[], Result]]:
     return found
 
 
-def _supernet(device: str, small: bool) -> Any:
-    space = NasBench201(channels=8 if small else 16, cells=1 if small else 5, affine=False)
-    return build(lambda: Supernet(space, single_path), Streams(0), device)
+def _space(small: bool) -> NasBench201:
+    return NasBench201(channels=8 if small else 16, cells=1 if small else 5, affine=False)
 
 
-def step(device: str, batch: int, small: bool, mixed: bool) -> Result:
-    """Time training steps of a single-path supernet, and the kernels in them."""
-    supernet, streams = _supernet(device, small), Streams(0)
-    space = supernet.space
+def step_of(space: NasBench201, device: str, batch: int, mixed: bool = False) -> Callable[[], object]:
+    """Return what trains a single-path supernet by one more step."""
+    streams = Streams(0)
+    supernet = build(lambda: Supernet(space, single_path), streams, device)
     recipe = Recipe(epochs=1000, batch_size=batch, lr=0.05, momentum=0.9, weight_decay=5e-4, clip=5.0)
     schedule = make_schedule(recipe, Plan(phase="step", steps=100 * recipe.epochs), 100)
     optimizer = make_optimizer(supernet, recipe)
@@ -68,7 +67,23 @@ def step(device: str, batch: int, small: bool, mixed: bool) -> Result:
     images = torch.randn(batch, *space.input_shape, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(space.classes, (batch,), device=device)
     count = itertools.count()
-    return _timed(lambda: task.step(next(count), {TRAIN: (images, labels)}), device, 3 if small else 60)
+    return lambda: task.step(next(count), {TRAIN: (images, labels)})
+
+
+def scoring_of(space: NasBench201, device: str, images: int, size: int, archs: int) -> Callable[[], object]:
+    """Return what scores so many random architectures on images in batches of ``size``, with running statistics."""
+    supernet = build(lambda: Supernet(space, single_path), Streams(0), device).eval()
+    pixels = torch.randn(images, *space.input_shape, device=device).contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(space.classes, (images,), device=device)
+    precision = torch.bfloat16 if device == "cuda" else torch.float32
+    evaluator = OneShot(supernet, zip(pixels.split(size), labels.split(size), strict=True), precision=precision)
+    rows = space.sample(archs, Streams(1).numpy("archs"))
+    return lambda: evaluator(rows)
+
+
+def step(device: str, batch: int, small: bool, mixed: bool) -> Result:
+    """Time training steps of a single-path supernet, and the kernels in them."""
+    return _timed(step_of(_space(small), device, batch, mixed), device, 3 if small else 60)
 
 
 def pool(device: str, batch: int, pixels: int) -> Result:
@@ -85,15 +100,9 @@ def pool(device: str, batch: int, pixels: int) -> Result:
 
 
 def scoring(device: str, images: int, size: int, small: bool) -> Result:
-    """Time scores of random architectures on validation images, with running statistics."""
-    supernet = _supernet(device, small).eval()
-    space, archs = supernet.space, 4 if small else 60
-    pixels = torch.randn(images, *space.input_shape, device=device).contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(space.classes, (images,), device=device)
-    precision = torch.bfloat16 if device == "cuda" else torch.float32
-    evaluator = OneShot(supernet, zip(pixels.split(size), labels.split(size), strict=True), precision=precision)
-    rows = space.sample(archs, Streams(1).numpy("archs"))
-    found = _timed(lambda: evaluator(rows), device, 1)
+    """Time scores of random architectures on validation images."""
+    archs = 4 if small else 60
+    found = _timed(scoring_of(_space(small), device, images, size, archs), device, 1)
     return {"per_s": round(1e3 * archs / found["ms"], 2), **found}
 
 
