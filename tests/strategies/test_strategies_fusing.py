@@ -11,11 +11,12 @@ from trueshot.core.errors import ConfigError
 from trueshot.core.run import RunDirectory
 from trueshot.criteria.correlation import kendall_tau
 from trueshot.evaluation.fused import fuse, log_ranks
+from trueshot.evaluation.fusion_config import FusionConfig
 from trueshot.evaluation.proxies.names import ALIASES, COSTS, LIVE, ZERO_COST
 from trueshot.evaluation.zero_cost import ProxyTable
 from trueshot.spaces import NasBench201
 from trueshot.strategies import ranking_proxies
-from trueshot.strategies.fusing import full_depth, proxies_of, reference, zero_cost
+from trueshot.strategies.fusing import full_depth, proxies_of, proxy_device, reference, zero_cost
 from trueshot.strategies.rank_config import RankingConfig
 from trueshot.strategies.ranking import Ranking
 from trueshot.strategies.ranking_truth import Truth
@@ -202,3 +203,12 @@ def test_nothing_is_trained_for_zero_cost_scores(tmp_path):
     found = search.strategy.run()
     assert len(found.archs) == 4
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_proxies_are_computed_where_asked(tmp_path):
+    there = Context(space=SPACE, run=RunDirectory(tmp_path), device=torch.device("meta"))
+    assert proxy_device(there) == torch.device("meta")
+    asked = FusionConfig.make({"zero_cost": {"device": "cpu"}})
+    assert proxy_device(there.replace(fusion=asked)) == torch.device("cpu")
+    # Fingerprints of what was made before the option are as they were.
+    assert FusionConfig().plain() == {}

@@ -80,6 +80,12 @@ def test_the_mean_over_twins_needs_every_member_once(tmp_path, some):
     assert both.scores_each == 2 * len(expected) + 2 * 10
 
 
+def test_a_score_that_is_asked_for_and_added_up_too_is_one(tmp_path, some):
+    made = setup(tmp_path, some, "supernet+twins", "fused")
+    assert [part.kind for part in made.shared] == ["supernet+twins"]
+    assert all(part in made.shared or part in made.fused for part in made.evaluators)
+
+
 def test_of_the_whole_space_the_mean_needs_nothing_besides(tmp_path):
     made = setup(tmp_path, every(SPACE))
     assert [part.kind for part in made.evaluators] == ["supernet", "supernet+twins"]

@@ -80,8 +80,11 @@ class Ranking:
         """The scores that each supernet is asked for, those that are added up with others included."""
         asked = [part for part in self.evaluators if not isinstance(part.config, FusedConfig)]
         asked += [part for part in self.evaluators if isinstance(part.config, FusedConfig)]
-        found = (inner for part in asked for inner in supernet_parts(part, self.config.fusion, self.context.space))
-        return tuple({part.kind: part for part in found}.values())
+        found: dict[str, Part] = {}
+        for part in asked:
+            for inner in supernet_parts(part, self.config.fusion, self.context.space):
+                found.setdefault(inner.kind, inner)
+        return tuple(found.values())
 
     @property
     def supernets(self) -> int:
