@@ -82,7 +82,7 @@ def run(command: Sequence[str], until: float, log: Path) -> tuple[int | None, fl
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGINT)
             try:
-                process.wait(patience)
+                process.wait(0.8 * patience)
             except subprocess.TimeoutExpired:
                 process.kill()
             return None, time.monotonic() - start

@@ -1,5 +1,6 @@
 """``report``, ``export`` and ``classify`` on a finished run of the digits."""
 
+import importlib.util
 import json
 import shutil
 
@@ -11,7 +12,9 @@ from cli_runs import finished_search, invoke, refused
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from trueshot.cli.deliver import absent_exporters, export_decision
 from trueshot.core.files import read_json, write_json
+from trueshot.core.run import RunDirectory
 from trueshot.spaces.storage import load_network
 from trueshot.training.data.preprocessing import Preprocessing
 
@@ -45,6 +48,17 @@ def test_report_writes_the_page_anew(run):
     page = (run / "report.html").read_text()
     assert "best-1" in page
     assert json.loads(invoke("report", run, "--json")[1])["report"] == str(run / "report.html")
+
+
+def test_without_the_packages_of_an_export_a_search_leaves_it_out(run, monkeypatch):
+    (run / "winners" / "best-1" / "model.onnx").unlink()
+    before = read_json(run / "result.json")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else find(name))
+    assert absent_exporters() == ("onnxscript",)
+    assert export_decision(RunDirectory(run), None) == {}
+    assert read_json(run / "result.json") == before
+    assert not (run / "winners" / "best-1" / "model.onnx").exists()
 
 
 def test_export_onnx_computes_what_the_network_computes(run):

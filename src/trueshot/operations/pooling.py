@@ -56,8 +56,8 @@ def convolution_wins(x: Tensor) -> bool:
 
 def summed_and_divided(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Average 3x3 pixels as PyTorch's pooling does: their sum, from the first line to the last, over their number."""
-    summed: Tensor = _Sum.apply(x)
-    return summed / _counts(*x.shape[2:], x.dtype, x.device)
+    averaged: Tensor = _Quotient.apply(x, False)
+    return averaged
 
 
 def average(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -69,20 +69,44 @@ def average(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     return summed * _shares(*x.shape[2:], x.dtype, x.device)
 
 
+def _summed(x: Tensor) -> Tensor:
+    """Return the sum over 3x3 pixels, zero outside the image, channel by channel."""
+    with torch.autocast(x.device.type, enabled=False):
+        return F.conv2d(x, _ones(x.shape[1], x.dtype, x.device), padding=1, groups=x.shape[1])
+
+
+def _format(x: Tensor) -> torch.memory_format:
+    return torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+
+
 class _Sum(torch.autograd.Function):
-    """The sum over 3x3 pixels, zero outside the image, channel by channel; it is its own transpose."""
+    """The sum, which is its own transpose."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        channels_last = x.is_contiguous(memory_format=torch.channels_last)
-        ctx.format = torch.channels_last if channels_last else torch.contiguous_format
-        with torch.autocast(x.device.type, enabled=False):
-            return F.conv2d(x, _ones(x.shape[1], x.dtype, x.device), padding=1, groups=x.shape[1])
+        return _summed(x)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        grad: Tensor = _Sum.apply(grads[0].contiguous(memory_format=ctx.format))
+        grad: Tensor = _Sum.apply(grads[0])
         return grad
+
+
+class _Quotient(torch.autograd.Function):
+    """The sum, then divided, or its transpose: divided, then the sum; the gradient of each is the other."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, transposed: bool) -> Tensor:
+        ctx.transposed, ctx.format = transposed, _format(x)
+        counts = _counts(*x.shape[2:], x.dtype, x.device)
+        # In place, for a large tensor more costs more than the division.
+        return _summed(x / counts) if transposed else _summed(x).div_(counts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        # As PyTorch's pooling does, whatever the format of what comes.
+        grad = grads[0].contiguous(memory_format=ctx.format)
+        return _Quotient.apply(grad, not ctx.transposed), None
 
 
 # Tensors made in inference mode could not take part in a gradient later.

@@ -1,0 +1,87 @@
+"""The command for a lent GPU: its figures, and what it can do without."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from gpu_figures import FIGURES, figures, told  # noqa: E402
+
+SPEED = {
+    "measured": {
+        "step, batch 512": {"ms": 9.0, "kernel_ms": 6.0},
+        "scoring, batches of 500": {"per_s": 9.2},
+        "scoring, batches of 10000": {"per_s": 54.413333},
+    }
+}
+RANK = {
+    "finished": True,
+    "seconds": [200.0, 250.0],
+    "result": {
+        "evaluators": {
+            "supernet": {"all": {"kendall_tau": {"value": 0.7, "low": 0.69, "high": 0.71}}},
+            "fused": {"all": {"kendall_tau": 0.8}},
+        }
+    },
+}
+RECORDS = [
+    {"role": "winner", "test": {"top1": 0.9}},
+    {"role": "random", "test": {"top1": 0.8}},
+    {"role": "off-the-shelf", "test": None},
+]
+SEARCH = {
+    "finished": True,
+    "seconds": [420.0, 300.0],
+    "result": {"sections": [{"kind": "front"}, {"kind": "networks", "records": RECORDS}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "found", "measured", "reached"),
+    [
+        ("speed", SPEED, [9.0, 1.5, 2.5], [True, False, True]),
+        ("rank", RANK, [0.7, 0.8, 7.5], [True, False, False]),
+        ("search", SEARCH, [2.0, 2.0], [False, True]),
+        ("tests", {"finished": True, "passed": 5}, [5.0], [True]),
+        ("rank", {"finished": False, "seconds": [420.0]}, [None] * 3, [None] * 3),
+    ],
+)
+def test_figures_on_a_gpu(part, found, measured, reached):
+    rows = figures(part, found, "cuda")
+    assert [row["measured"] for row in rows] == pytest.approx(measured)
+    assert [row["reached"] for row in rows] == reached
+
+
+def test_half_done_tests_are_no_figure():
+    assert figures("tests", {"finished": False, "passed": 3}, "cuda")[0]["measured"] is None
+
+
+def test_a_processor_shows_no_figure_but_says_which_a_gpu_will():
+    for part, found in (("speed", SPEED), ("rank", RANK), ("search", SEARCH)):
+        rows = figures(part, found, "cpu")
+        assert [row["measured"] for row in rows] == [None] * len(FIGURES[part])
+        assert all("only a GPU shows it" in told(row, "cpu") for row in rows)
+    (row,) = figures("tests", {"finished": True, "passed": 4}, "cpu")
+    assert told(row, "cpu") == "shows: checks that pass on the device, of five, goal >= 5: measured 4, missed"
+
+
+WITHOUT = """
+import sys
+from pathlib import Path
+for name in ("pymoo", "pytest", "onnxruntime", "onnxscript", "hypothesis", "beartype"):
+    sys.modules[name] = None
+sys.path.insert(0, {benchmarks!r})
+from gpu_tests import CHECKS
+CHECKS["ranking-plain"]("cpu", Path({folder!r}))
+"""
+
+
+def test_a_ranking_needs_neither_pymoo_nor_exporters_nor_pytest(tmp_path):
+    code = WITHOUT.format(benchmarks=str(ROOT / "benchmarks"), folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
