@@ -55,8 +55,8 @@ def _space(small: bool) -> NasBench201:
     return NasBench201(channels=8 if small else 16, cells=1 if small else 5, affine=False)
 
 
-def step_of(space: NasBench201, device: str, batch: int, mixed: bool = False) -> Callable[[], object]:
-    """Return what trains a single-path supernet by one more step."""
+def step_of(space: NasBench201, device: str, batch: int, mixed: bool = False) -> Callable[[int], object]:
+    """Return what trains a single-path supernet by a step; its number decides which architecture is drawn."""
     streams = Streams(0)
     supernet = build(lambda: Supernet(space, single_path), streams, device)
     recipe = Recipe(epochs=1000, batch_size=batch, lr=0.05, momentum=0.9, weight_decay=5e-4, clip=5.0)
@@ -66,8 +66,7 @@ def step_of(space: NasBench201, device: str, batch: int, mixed: bool = False) ->
     task._autocast = mixed and device == "cuda"
     images = torch.randn(batch, *space.input_shape, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(space.classes, (batch,), device=device)
-    count = itertools.count()
-    return lambda: task.step(next(count), {TRAIN: (images, labels)})
+    return lambda number: task.step(number, {TRAIN: (images, labels)})
 
 
 def scoring_of(space: NasBench201, device: str, images: int, size: int, archs: int) -> Callable[[], object]:
@@ -83,7 +82,8 @@ def scoring_of(space: NasBench201, device: str, images: int, size: int, archs: i
 
 def step(device: str, batch: int, small: bool, mixed: bool) -> Result:
     """Time training steps of a single-path supernet, and the kernels in them."""
-    return _timed(step_of(_space(small), device, batch, mixed), device, 3 if small else 60)
+    count, call = itertools.count(), step_of(_space(small), device, batch, mixed)
+    return _timed(lambda: call(next(count)), device, 3 if small else 60)
 
 
 def pool(device: str, batch: int, pixels: int) -> Result:

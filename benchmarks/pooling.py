@@ -89,12 +89,13 @@ def wholes() -> dict[str, Callable[[], object]]:
         "scoring 100 architectures, rank-cpu": scoring_of(narrow, "cpu", 500, 500, 100),
         "scoring 20 architectures, 16 channels": scoring_of(wide, "cpu", 250, 250, 20),
         "20 steps, batch 256, rank-cpu": _several(step_of(narrow, "cpu", 256), 20),
-        "4 steps, batch 256, 16 channels": _several(step_of(wide, "cpu", 256), 4),
+        "10 steps, batch 128, 16 channels": _several(step_of(wide, "cpu", 128), 10),
     }
 
 
-def _several(call: Callable[[], object], times: int) -> Callable[[], object]:
-    return lambda: [call() for _ in range(times)]
+def _several(step: Callable[[int], object], times: int) -> Callable[[], object]:
+    """Return what makes the same steps each time, with the same architectures."""
+    return lambda: [step(number) for number in range(times)]
 
 
 def _plain(call: Callable[[], object]) -> Callable[[], object]:
