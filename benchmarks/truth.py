@@ -3,7 +3,9 @@
 From tables of scores that ``trueshot rank`` wrote (``scores.parquet``): each column of a supernet's own scores, such as
 ``supernet+twins (0)``, is one run, fused with the zero-cost parts of ``--parts`` (columns ``swap``, ``az-expressivity``
 and so on of any such table; live parameters are counted here). Every figure stands for half A, on which parts are
-chosen, half B, and all rows; intervals draw classes of twins, and the spread over runs stands apart.
+chosen, half B, and all rows; intervals draw classes of twins, and the spread over runs stands apart. The best found
+after 1 to 100 look-ups, for which the column of 12 epochs stands, is told for every ranking, beside random search and
+regularised evolution.
 
 Run: ``python benchmarks/truth.py RUN/scores.parquet [...] --parts RUN/scores.parquet [--json FILE]``; the truth is
 ``nasbench201.parquet`` in ``$TRUESHOT_DATA``.
@@ -30,9 +32,10 @@ from trueshot.criteria.bootstrap import bootstrap, bootstrap_difference, proport
 from trueshot.criteria.correlation import kendall_tau
 from trueshot.criteria.groups import class_tau, tau_within
 from trueshot.criteria.halves import halves
+from trueshot.criteria.lookups import best_found
 from trueshot.criteria.top import precision_at_k, top_count
 from trueshot.evaluation.fused import fuse
-from trueshot.evaluation.proxies.names import ALIASES, AZ
+from trueshot.evaluation.proxies.names import ALIASES, AZ, COSTS, PROXIES
 from trueshot.search.config import EvolutionConfig
 from trueshot.search.evolution import Evolution
 from trueshot.spaces import NasBench201
@@ -121,7 +124,7 @@ def read(files: Sequence[Path], parts: Path | None) -> Scores:
     found = {"params-live": live.params.astype(float), "madds-live": live.madds.astype(float)}
     if parts is not None:
         table = pd.read_parquet(parts).set_index("arch").loc[frame["arch"]]
-        zero_cost = [name for name in table if name in ("swap", "naswot", "synflow", *AZ)]
+        zero_cost = [name for name in table if name in (*COSTS, *PROXIES) and table[name].notna().all()]
         found |= {name: table[name].to_numpy(dtype=float) for name in zero_cost}
     runs = []
     for file in files:
@@ -187,53 +190,60 @@ def _difference(first: np.ndarray, second: np.ndarray, true: np.ndarray, draws: 
     return {"value": value, "low": interval.low, "high": interval.high}
 
 
-def best_found(order: np.ndarray, short: np.ndarray, truth: np.ndarray, looks: Sequence[int]) -> list[float]:
-    """Return the accuracy of the best by short trainings of the first so many of an order."""
-    return [float(truth[order[:count][np.argmax(short[order[:count]])]]) for count in looks]
-
-
 def looked_up(scores: Scores, dataset: str, draws: int) -> dict[str, Any]:
-    """Return what short trainings find from each order: the column of 12 epochs stands for them."""
-    truth = scores.frame[f"{dataset}_test_200"].to_numpy()
-    short = scores.frame[f"{dataset}_valid_12"].to_numpy()
-    live, looks = scores.parts["params-live"], tuple(range(1, 101))
-    rngs = [Streams(seed).numpy("ties") for seed in range(draws)]
-
-    def ordered(first: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return np.lexsort((rng.random(len(first)), -first))
-
-    orders: dict[str, list[np.ndarray]] = {
-        "params-live": [ordered(live, rng) for rng in rngs],
-        "random": [rng.permutation(len(live)) for rng in rngs],
-        "evolution": [_evolved(scores, short, seed) for seed in range(draws)],
-    }
-    for name, ranked in scores.rankings():
-        if name in ("supernet", "fused", "fused-zero-cost", "az"):
-            orders[name] = [ordered(one, Streams(0).numpy("ties")) for one in ranked]
-            # The best tenth by the ranking, in the order of live parameters.
-            tenth = [np.argsort(-one, kind="stable")[: len(one) // 10] for one in ranked]
-            orders[f"{name}, then params-live"] = [
-                top[np.lexsort((rng.random(len(top)), -live[top]))] for top in tenth for rng in rngs[:4]
-            ]
+    """Return what short trainings find from each order, by half: the column of 12 epochs stands for them."""
     found: dict[str, Any] = {}
-    for name, several in orders.items():
-        curves = np.array([best_found(order, short, truth, looks) for order in several])
-        middle = np.median(curves, axis=0)
-        after = {
-            f"after {count}": {"median": float(middle[count - 1]), **_range(curves[:, count - 1])}
-            for count in LOOKED_UP
+    for subset, chosen in scores.subsets.items():
+        columns = {
+            "short": scores.frame[f"{dataset}_valid_12"].to_numpy(dtype=float)[chosen],
+            "true": scores.frame[f"{dataset}_test_200"].to_numpy(dtype=float)[chosen],
         }
-        found[name] = {"runs": len(several), **after, "curve": middle.tolist()}
+        found[subset] = {}
+        for name, ranked in _orders(scores, dataset, subset, draws):
+            # An order that is one of many by chance needs no further draws.
+            each = 1 if name == "evolution" else draws
+            curves = [
+                best_found(predicted=one[chosen], generator=Streams(0).numpy("look-ups"), draws=each, **columns)
+                for one in ranked
+            ]
+            whole = np.concatenate([curve.each for curve in curves])
+            middle = np.median([curve.median for curve in curves], axis=0)
+            ends = {end: np.quantile(whole, share, axis=0) for end, share in (("low", 0.025), ("high", 0.975))}
+            after = {
+                f"after {count}": {"median": float(middle[count - 1])}
+                | {end: float(values[count - 1]) for end, values in ends.items()}
+                for count in LOOKED_UP
+            }
+            found[subset][name] = {"runs": len(ranked), "draws": each, **after, "curve": middle.tolist()}
     return found
 
 
-def _range(values: np.ndarray) -> dict[str, float]:
-    return {"least": float(values.min()), "most": float(values.max())}
+def _orders(scores: Scores, dataset: str, subset: str, draws: int) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Yield every ranking, and the orders that others would look architectures up in; equals are ordered later."""
+    live = scores.parts["params-live"]
+    yield "random search", [np.zeros(len(live))]
+    if subset == "all":
+        # It asks for what it wants, in whichever half.
+        short = scores.frame[f"{dataset}_valid_12"].to_numpy(dtype=float)
+        yield "evolution", [_evolved(scores, short, seed) for seed in range(draws)]
+    for name, ranked in scores.rankings():
+        yield name, ranked
+        if name in ("supernet", "fused", "fused-zero-cost", "az"):
+            among = scores.subsets[subset]
+            yield f"{name}, then params-live", [_then(one, live, among) for one in ranked]
+
+
+def _then(first: np.ndarray, second: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Return the best tenth by one ranking in the order of another, and all others below it."""
+    found = second - np.ptp(second) - 1.0
+    best = among[np.argsort(-first[among], kind="stable")[: len(among) // 10]]
+    found[best] = second[best]
+    return found
 
 
 def _evolved(scores: Scores, short: np.ndarray, seed: int) -> np.ndarray:
-    """Return the order in which regularised evolution asks for 100 short trainings."""
-    search = Evolution(SPACE, config=EvolutionConfig(evaluations=100, population=20, sample=10, at_once=1), seed=seed)
+    """Return the order in which regularised evolution asks for short trainings, as scores; each counts once."""
+    search = Evolution(SPACE, config=EvolutionConfig(evaluations=200, population=20, sample=10, at_once=1), seed=seed)
     place = np.argsort(positions(SPACE, scores.rows))
     asked: list[int] = []
     while not search.finished:
@@ -241,7 +251,10 @@ def _evolved(scores: Scores, short: np.ndarray, seed: int) -> np.ndarray:
         where = place[positions(SPACE, rows)]
         search.tell(rows, short[where])
         asked += where.tolist()
-    return np.array(asked)
+    found = np.full(len(short), -float(len(asked)))
+    distinct = list(dict.fromkeys(asked))
+    found[distinct] = -np.arange(len(distinct))
+    return found
 
 
 def main() -> None:
@@ -251,6 +264,7 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=200)
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--look-ups", action="store_true", help="nothing but the best found after k look-ups")
     options = parser.parse_args()
     scores = read(options.scores, options.parts)
     result: dict[str, Any] = {"supernets": len(scores.runs), "parts": sorted(scores.parts)}
@@ -259,15 +273,19 @@ def main() -> None:
         truth = scores.frame[f"{dataset}_test_200"].to_numpy()
         judged = partial(figures, scores, truth=truth, good=good, n=options.resamples)
         short = [scores.frame[f"{dataset}_valid_12"].to_numpy(dtype=float)]
-        table = {"12 epochs": judged(short), **{name: judged(ranked) for name, ranked in scores.rankings()}}
+        table: dict[str, Any] = {}
+        if not options.look_ups:
+            table = {"12 epochs": judged(short), **{name: judged(ranked) for name, ranked in scores.rankings()}}
         result["tables"][dataset] = table
         result["looked up"][dataset] = looked_up(scores, dataset, options.draws)
         for name, found in table.items():
             told = {subset: f"{of['tau']['mean']:.3f}" for subset, of in found.items()}
             print(f"{dataset:11} {name:40} tau A {told['A']} B {told['B']} all {told['all']}", flush=True)
-        for name, found in result["looked up"][dataset].items():
-            first, second = (found[f"after {count}"]["median"] for count in LOOKED_UP)
-            print(f"{dataset:11} {name:40} best found by 10 short trainings {first:.2f}, by 30 {second:.2f}")
+        for subset, orders in result["looked up"][dataset].items():
+            for name, found in orders.items():
+                first, second = (found[f"after {count}"]["median"] for count in LOOKED_UP)
+                told = f"best found by 10 short trainings {first:.2f}, by 30 {second:.2f}"
+                print(f"{dataset:11} {subset:4} {name:40} {told}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1))
 

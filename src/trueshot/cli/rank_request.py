@@ -72,6 +72,7 @@ def prepare(request: RankRequest, observer: Observer) -> Ranking:
         save_every=config.save_every,
         data=config.data,
         fusion=config.fusion,
+        retraining=config.retraining,
         observer=observer,
         executor=make_executor(request.executor, _at_most(workers, config), request.ray),
     )
@@ -94,7 +95,7 @@ def prepare(request: RankRequest, observer: Observer) -> Ranking:
 
 
 def _at_most(workers: int | None, config: RankingConfig) -> int:
-    """Return how many workers have something to do: the supernets, and zero-cost proxies beside them."""
+    """Return how many workers have something to do: supernets, zero-cost proxies beside them, short trainings."""
     from trueshot.core.executor import cores
     from trueshot.evaluation.fusion_config import FusedConfig, ZeroCostScoreConfig
     from trueshot.evaluation.proxies.names import PROXIES
@@ -102,7 +103,8 @@ def _at_most(workers: int | None, config: RankingConfig) -> int:
     ranking, available = config.ranking, workers or cores()
     kinds = tuple(type(part.config) for part in ranking.evaluators)
     proxies = FusedConfig in kinds or ZeroCostScoreConfig in kinds or set(ranking.baselines) & set(PROXIES)
-    return available if proxies else min(available, ranking.supernets)
+    trains = config.short.architectures and config.short.column is None
+    return available if proxies or trains else min(available, ranking.supernets)
 
 
 def _announce(ranking: Ranking, request: RankRequest) -> None:
@@ -159,7 +161,7 @@ def _space(
 def _truth(table: Path, request: RankRequest, space: Space, config: Any, context: Context) -> Truth:
     """Read the truth; where its architectures are of another space, say what to do."""
     try:
-        return Truth.read(table, request.column, space, config.ranking, context.streams)
+        return Truth.read(table, request.column, space, config.ranking, context.streams, short=config.short.column)
     except DataError as error:
         if not isinstance(error.__cause__, ArchitectureError):
             raise

@@ -6,6 +6,7 @@ from trueshot.cli.names import find
 from trueshot.cli.values import Said, over_preset
 from trueshot.strategies.presets import read_preset
 from trueshot.strategies.rank_config import RankingConfig
+from trueshot.strategies.truth_config import TruthTraining
 
 
 def ranking_config(said: Said, preset: str) -> RankingConfig:
@@ -14,4 +15,8 @@ def ranking_config(said: Said, preset: str) -> RankingConfig:
     Raises:
         ConfigError: naming the first value that is wrong.
     """
-    return RankingConfig.make(over_preset(read_preset(preset), said.values, set(RankingConfig.model_fields)), find)
+    below = read_preset(preset)
+    if "retraining" in below:
+        own = {key: value for key, value in below["retraining"].items() if key in TruthTraining.model_fields}
+        below = {**below, "retraining": own}
+    return RankingConfig.make(over_preset(below, said.values, set(RankingConfig.model_fields)), find)

@@ -61,6 +61,7 @@ class Spread:
         device_share: of a GPU for each job, see :class:`~trueshot.core.executor.Job`.
         describe: further columns of the cache for a batch of architectures, such as their strings and costs.
         observer: told which architectures failed.
+        report: told how many more architectures were scored.
     """
 
     def __init__(
@@ -74,9 +75,11 @@ class Spread:
         device_share: float = 0.0,
         describe: Callable[[np.ndarray], Mapping[str, Sequence[Any] | np.ndarray]] | None = None,
         observer: Observer = SILENT,
+        report: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._scoring, self.executor, self.cache, self.chunk = _Scoring(make), executor, cache, chunk
         self._threads, self._share, self._describe, self._observer = threads, device_share, describe, observer
+        self._report = report
 
     @property
     def digest(self) -> str:
@@ -106,6 +109,7 @@ class Spread:
             # At once: it may be long until the next score, and a kill of this process must not lose this one.
             self.cache.flush()
             self._forget(rows)
+            self._report(len(rows))
 
         jobs = [Job(part, f"scores of {part.tolist()}", self._threads, self._share) for part in parts]
         failures = self.executor.run(self._scoring, jobs, on_progress=lambda *_: None, on_result=keep)

@@ -66,6 +66,7 @@ def _drawn(ranking: Ranking) -> dict[str, tuple[Figure | None, str]]:
         "minutes": (figures.minutes_figure(ranking), "Kendall's tau against minutes of training"),
         "pruning": (figures.pruning_figure(ranking), "Kendall's tau after removing the truly worst"),
         "improvement": (figures.improvement_figure(ranking), "Improvement after removing those of the lowest scores"),
+        "found": (figures.found_figure(ranking), "Truth of the best found against the number of look-ups"),
         "costs": (figures.costs_figure(ranking), "Over-estimation and Kendall's tau in groups of like MAdds"),
         "agreement": (figures.agreement_figure(ranking), "Places by one supernet against places by another"),
     }
@@ -149,6 +150,8 @@ def _body(ranking: Ranking) -> dict[str, Any]:
         "proxies": _partial(ranking),
         "main": shown(ranking.main),
         "free": None if ranking.free is None else shown(ranking.free),
+        "found": _found(ranking),
+        "short": _short(ranking),
         "curve_n": f"{result['curve'][-1]['n']:,}" if result["curve"] else "",
         "supernets": len(result["seconds"]["training"]),
         "twins": _twins(ranking),
@@ -162,6 +165,61 @@ def _body(ranking: Ranking) -> dict[str, Any]:
         "environment": [(str(name), str(value)) for name, value in result["environment"].items() if value is not None],
         "config": list(flat(ranking.config)),
     }  # fmt: skip
+
+
+_LOOKS = (1, 3, 10, 30, 100)
+
+
+def _found(ranking: Ranking) -> dict[str, Any] | None:
+    """Return the best found after a few numbers of look-ups, a row for each ranking."""
+    found = ranking.found
+    if found is None:
+        return None
+    at = [index for index, looks in enumerate(found["looks"]) if looks in _LOOKS]
+    rows = []
+    for name, curve in found["curves"].items():
+        cells = []
+        for index in at:
+            low, high = (number(curve[end][index], 2) for end in ("low", "high"))
+            cells.append((number(curve["median"][index], 2), "" if low == high else f"{low} to {high}"))
+        rows.append({"name": shown(name), "n": f"{curve['n']:,}", "cells": cells})
+    return {
+        "column": found["column"],
+        "draws": found["draws"],
+        "heads": [f"after {found['looks'][index]}" for index in at],
+        "rows": rows,
+    }
+
+
+def _short(ranking: Ranking) -> dict[str, Any] | None:
+    """Return the top as short trainings order it."""
+    short = ranking.short
+    if short is None:
+        return None
+    heads = [f"after {epochs} epoch{'' if epochs == 1 else 's'} (%)" for epochs in short["epochs"]]
+    factor = 100 if heads else 1
+    places = {one["arch"]: place for place, one in enumerate(sorted(short["top"], key=lambda one: -one["score"]), 1)}
+    rows = [
+        (
+            one["arch"],
+            str(places[one["arch"]]),
+            *(_told(value, factor) for value in one["short"]),
+            number(one["truth"], 2),
+        )
+        for one in short["top"]
+    ]
+    first = short["first"]
+    return {
+        "evaluator": shown(short["evaluator"]),
+        "heads": ["architecture", "place by score", *(heads or [short["column"]]), "truth"],
+        "rows": rows,
+        "by_score": number(first["by_score"], 2),
+        "by_short": number(first["by_short"], 2),
+    }
+
+
+def _told(value: float | None, factor: float) -> str:
+    return "–" if value is None else number(factor * value, 2)
 
 
 def _of_supernets(result: dict[str, Any]) -> list[tuple[str, str]]:

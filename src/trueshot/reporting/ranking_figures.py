@@ -151,6 +151,39 @@ def improvement_figure(ranking: Ranking) -> Figure | None:
     return figure
 
 
+def found_figure(ranking: Ranking) -> Figure | None:
+    """Draw the truth of the best found against the number of look-ups; ``None`` without a column to look up."""
+    found = ranking.found
+    if found is None:
+        return None
+    with look():
+        figure, axes = new_figure(height=4.1)
+        entries = []
+        for name, curve in found["curves"].items():
+            main, own = name == ranking.main, name in ranking.result["evaluators"]
+            colour = colour_of(ranking, name) if name in ranking.rankings else MUTED
+            style = "-" if main else _STYLES[len(entries) % len(_STYLES)]
+            width = 1.8 if main else 1.3 if own else 1.0
+            axes.plot(found["looks"], curve["median"], color=colour, linewidth=width, linestyle=style)
+            if main or name not in ranking.rankings:
+                axes.fill_between(found["looks"], curve["low"], curve["high"], color=colour, alpha=0.12, linewidth=0)
+            entries.append((shown(name), colour, style, ""))
+        axes.set(
+            xscale="log", xlabel="look-ups: short trainings of the best by the ranking", ylabel="truth of the best"
+        )
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        lows = [value for curve in found["curves"].values() for value in curve["median"][2:]]
+        if lows and min(lows) < max(lows):
+            # What a single look-up finds at random may be far below, and would flatten all else.
+            margin = 0.05 * (max(lows) - min(lows))
+            axes.set_ylim(min(lows) - margin, max(lows) + margin)
+        legend(axes, entries)
+    return figure
+
+
+_STYLES = ((0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
+
+
 def costs_figure(ranking: Ranking) -> Figure | None:
     """Draw over- and under-estimation by groups of like MAdds, and Kendall's tau inside them."""
     groups, total = ranking.result["cost_groups"], len(ranking.truth)

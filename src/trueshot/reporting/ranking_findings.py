@@ -96,6 +96,23 @@ class Ranking:
         """Scores of each supernet alone by the main evaluator."""
         return [self.scores[f"{self.main} ({index})"] for index in range(len(self.evaluator(self.main)["supernets"]))]
 
+    @property
+    def rankings(self) -> tuple[str, ...]:
+        """Names of all evaluators and baselines."""
+        return (*self.result["evaluators"], *self.result["baselines"])
+
+    @property
+    def found(self) -> dict[str, Any] | None:
+        """The best found after k look-ups, ``None`` where there is nothing to look up; older results have none."""
+        found: dict[str, Any] | None = self.result.get("found")
+        return found
+
+    @property
+    def short(self) -> dict[str, Any] | None:
+        """The top by the main evaluator ordered by short trainings, ``None`` where none were asked for."""
+        short: dict[str, Any] | None = self.result.get("short")
+        return short
+
     def evaluator(self, name: str) -> dict[str, Any]:
         """Return the part of the result about an evaluator or a baseline."""
         return dict(self.result["evaluators"].get(name) or self.result["baselines"][name])

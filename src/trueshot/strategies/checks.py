@@ -85,4 +85,7 @@ def checked_found(found: Any, kind: str, context: Context) -> Found:
             f"none of the {len(rows)} architectures that strategy {kind} found is inside the bounds: have it mind"
             " `context.bounds`, or leave the bounds out"
         )
-    return found if inside.all() else replace(found, archs=rows[inside], scores=found.scores[inside])
+    if inside.all():
+        return found
+    standing = None if found.standing is None else found.standing[inside]
+    return replace(found, archs=rows[inside], scores=found.scores[inside], standing=standing)

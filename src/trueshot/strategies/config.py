@@ -15,6 +15,7 @@ from trueshot.evaluation.fusion_config import FusionConfig
 from trueshot.sampling.config import AutoConfig
 from trueshot.search.config import EvolutionConfig, NSGA2Config, RandomSearchConfig
 from trueshot.sharing.config import PlainConfig
+from trueshot.strategies.short_config import ShortConfig
 from trueshot.training.config import Averaging, DistillationConfig, Recipe
 from trueshot.training.data.options import Augmentation, DataOptions
 
@@ -316,6 +317,7 @@ class SearchConfig(Config):
         save_every: seconds between the checkpoints of a training.
         data: how images are read and split.
         budget: bounds on the cost of what may be found.
+        short: short trainings of the best found, by which the top is ordered before winners are picked.
         retraining: training of what was found.
         strategy: how architectures are found; its own values stand beside these.
     """
@@ -325,6 +327,7 @@ class SearchConfig(Config):
     save_every: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     data: DataOptions = DataOptions()
     budget: BudgetConfig = BudgetConfig()
+    short: ShortConfig = ShortConfig()
     retraining: RetrainingConfig | None = None
     strategy: Annotated[Part, Choice("strategy"), Flag("--strategy", metavar="KIND")]
 

@@ -156,7 +156,8 @@ class Finish:
         """
         costs, config = self.context.costs, self.config
         kept = np.array([bytes(row) not in lost for row in found.archs], dtype=bool)
-        winners = pick_winners(costs, found.archs[kept], found.scores[kept], self.budgets, self.cost)
+        standing = None if found.standing is None else found.standing[kept]
+        winners = pick_winners(costs, found.archs[kept], found.scores[kept], self.budgets, self.cost, standing)
         wanted = {"each": config.random, "at_bound": config.at_bound}
         # In the cost that is compared they are near the winners; all other bounds are theirs too.
         others = Bounds({name: pair for name, pair in self.context.bounds.items() if name != self.cost})

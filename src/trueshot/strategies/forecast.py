@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from trueshot.core.errors import ConfigError
+from trueshot.core.executor import cores
 from trueshot.core.random import Streams
 from trueshot.core.units import format_duration
 from trueshot.evaluation.timing import median_seconds, waiting_for
@@ -20,6 +21,8 @@ from trueshot.spaces.costs import additive
 from trueshot.strategies.config import RetrainingConfig, SearchConfig
 from trueshot.strategies.picking import Candidate, pick_off_the_shelf
 from trueshot.strategies.protocol import Forecast, Phase
+from trueshot.strategies.short import PHASE
+from trueshot.strategies.short_config import ShortConfig
 from trueshot.training.standalone import build
 
 if TYPE_CHECKING:
@@ -86,6 +89,20 @@ class FinishRates:
             frozen=_frozen(finish, batches),
         )
 
+    def short(self, config: ShortConfig, whole: int, validation: int, side_by_side: int) -> tuple[Phase, ...]:
+        """Return the phase of the short trainings, those of the most expensive budget throughout; none without any.
+
+        Args:
+            config: how many, and for how long.
+            whole: epochs of the retraining.
+            validation: images that each training is measured on.
+            side_by_side: trainings at a time.
+        """
+        rounds = config.rounds(whole)
+        each = self.step[0] * self.steps_per_epoch
+        seconds = [-(-count // side_by_side) * (epochs * each + validation * self.image) for count, epochs in rounds]
+        return (Phase(PHASE, sum(seconds)),) if rounds else ()
+
     def phases(self, config: RetrainingConfig, budgets: int) -> tuple[Phase, ...]:
         """Return the phases of the finish, for so many budgets."""
         alike = (1 + config.random + config.at_bound) * config.repeats
@@ -140,8 +157,18 @@ class Rates:
         phases = [Phase(name, seconds * amount(config, name)) for name, seconds in self.strategy.items()]
         if self.finish is not None and config.retraining is not None:
             budgets = len(dataclasses.replace(self.run, config=config).budgets)
+            phases += self._short(config.short)
             phases += self.finish.phases(config.retraining, budgets)
         return Forecast(tuple(phases))
+
+    def _short(self, config: ShortConfig) -> tuple[Phase, ...]:
+        """Return the phase of the short trainings, which are shares of the retraining as it was asked for."""
+        whole, context = self.run.config.retraining, self.run.context
+        assert whole is not None
+        assert self.finish is not None
+        workers = context.executor.workers or cores()
+        at_once = max(1, min(workers, cores() // torch.get_num_threads()))
+        return self.finish.short(config, whole.recipe.epochs, len(context.images.validation), at_once)
 
 
 def amount(config: SearchConfig, phase: str) -> float:
@@ -164,7 +191,9 @@ def scaled_config(config: SearchConfig, factor: float) -> SearchConfig:
     if hasattr(strategy, "scaled"):
         part = type(config.strategy)(config.strategy.kind, strategy.scaled(factor), config.strategy.cls)
         config = config.replace(strategy=part)
-    return config if config.retraining is None else config.replace(retraining=config.retraining.scaled(factor))
+    if config.retraining is None:
+        return config
+    return config.replace(retraining=config.retraining.scaled(factor), short=config.short.scaled(factor))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,9 +90,13 @@ def pick_winners(
     scores: Float64[np.ndarray, " n"],
     budgets: tuple[float, ...],
     cost: str,
+    standing: Float64[np.ndarray, " n"] | None = None,
 ) -> list[Candidate]:
-    """Return the best evaluated architecture under each budget of ``cost``, no architecture twice."""
-    positions = best_under(budgets, archs, scores, costs[cost](archs))
+    """Return the best evaluated architecture under each budget of ``cost``, no architecture twice.
+
+    The best is that of the highest ``standing``; without it, of the highest score.
+    """
+    positions = best_under(budgets, archs, scores if standing is None else standing, costs[cost](archs))
     return [
         Candidate(
             name=f"best-{index}",

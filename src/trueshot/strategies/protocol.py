@@ -58,6 +58,8 @@ class Found:
         values: further JSON values of the result.
         sampler: the distribution of the first proposals, from which random networks are drawn that the found ones are
             compared with; ``None`` for a uniform one.
+        standing: by which winners are picked, ``(n,)``, higher is better; ``None`` where that is the score. Short
+            trainings give it.
     """
 
     archs: UInt8[np.ndarray, "n decisions"]
@@ -68,11 +70,12 @@ class Found:
     more: tuple[Any, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     sampler: Sampler | None = None
+    standing: Float64[np.ndarray, " n"] | None = None
 
     @property
     def best_first(self) -> np.ndarray:
-        """Positions of all architectures, best first; of equal scores the earlier first."""
-        return np.argsort(-self.scores, kind="stable")
+        """Positions of all architectures, best first; of equals the earlier first."""
+        return np.argsort(-(self.scores if self.standing is None else self.standing), kind="stable")
 
 
 @runtime_checkable

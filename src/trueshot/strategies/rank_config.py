@@ -12,6 +12,8 @@ from trueshot.evaluation.config import EvaluationConfig
 from trueshot.evaluation.fusion_config import FusionConfig
 from trueshot.evaluation.proxies.names import COSTS, LIVE
 from trueshot.strategies.config import SupernetConfig, WeightSamplingConfig
+from trueshot.strategies.short_config import RankShortConfig
+from trueshot.strategies.truth_config import TruthTraining
 from trueshot.training.data.options import DataOptions
 
 
@@ -69,6 +71,8 @@ class RankingConfig(Config):
         evaluation: how shared weights score.
         fusion: what evaluator ``fused`` adds up, and what zero-cost proxies look at.
         ranking: what is ranked, and beside what.
+        short: short trainings of the best by the first evaluator.
+        retraining: how networks are trained by themselves, of which short trainings are a part.
     """
 
     seed: Annotated[int, Flag("--seed", help="Seed of everything random.")] = Field(default=0, ge=0)
@@ -80,6 +84,8 @@ class RankingConfig(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
     fusion: FusionConfig = FusionConfig()
     ranking: RankingOptions = RankingOptions()
+    short: RankShortConfig = RankShortConfig()
+    retraining: TruthTraining | None = None
 
     @model_validator(mode="after")
     def _check_samples(self) -> RankingConfig:
@@ -88,6 +94,15 @@ class RankingConfig(Config):
             raise ValueError(
                 f"evaluator supernet:{averaging[0]} averages over SGLD samples of the weights and there is one: add"
                 " --set weight_sampling.samples=5"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_short(self) -> RankingConfig:
+        if self.short.architectures and self.short.column is None and self.retraining is None:
+            raise ValueError(
+                "--short-trainings trains networks: set retraining.recipe, or give a column of the truth by"
+                " --short-column"
             )
         return self
 

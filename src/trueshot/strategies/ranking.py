@@ -42,6 +42,7 @@ from trueshot.strategies.rank_config import RankingConfig
 from trueshot.strategies.ranking_jobs import train_all
 from trueshot.strategies.ranking_proxies import proxy_seconds, score_baselines
 from trueshot.strategies.ranking_result import assemble
+from trueshot.strategies.ranking_short import short_seconds, shortened
 from trueshot.strategies.ranking_truth import Truth
 from trueshot.strategies.scoring import CHUNK, Scores
 from trueshot.strategies.setup import Context, threads
@@ -220,6 +221,7 @@ class Ranking:
         found = [read_json(self.record(index)) for index in range(self.supernets)]
         fusions = self._fusions(supernets, found)
         head, table = assemble(self, supernets, found, baselines, others, fusions)
+        head["short"] = shortened(self, table[self.evaluators[0].kind].to_numpy())
         with replacing(run.path / "scores.parquet") as temporary:
             table.to_parquet(temporary, index=False)
         Result(command="rank", head=head).write(run.result)
@@ -253,15 +255,16 @@ class Ranking:
             return evaluator(self.truth.archs), time.monotonic() - start
 
     def forecast_seconds(self) -> float:
-        """Return the expected seconds of all supernets' training and scores, and of zero-cost proxies.
+        """Return the expected seconds of all supernets' training and scores, of zero-cost proxies and short trainings.
 
         The criteria come on top, SGLD samples and fine-tuning too.
         """
         with threads(self.config.threads):
             proxies = proxy_seconds(self)
+            short = short_seconds(self)
         most = self.context.executor.workers or max(1, self.supernets)
         if not self.shared:
-            return proxies / most
+            return (proxies + short) / most
         weights, recipe = self.weights(0), self.config.supernet.recipe
         with threads(self.config.threads):
             supernet, batches = weights.make(), weights.batches()
@@ -274,4 +277,4 @@ class Ranking:
             score = median_seconds(lambda _: one_shot(few), 1, warm_up=0) / len(few)
         each = recipe.epochs * batches.steps_per_epoch * step + self.scores_each * score
         workers = min(most, self.supernets)
-        return max(each * -(-self.supernets // workers), (each * self.supernets + proxies) / most)
+        return max(each * -(-self.supernets // workers), (each * self.supernets + proxies) / most) + short / most

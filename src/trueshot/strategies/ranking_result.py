@@ -18,6 +18,7 @@ from trueshot.spaces.description import describe
 from trueshot.strategies.fusing import Columns
 from trueshot.strategies.ranking_judge import Judge
 from trueshot.strategies.ranking_proxies import seconds_spent
+from trueshot.strategies.ranking_short import found_curves
 from trueshot.strategies.setup import environment
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def assemble(
         "agreement": _agreement(ranking, supernets),
         "curve": _curve(ranking, judge, supernets, records),
         "pruning": _drawn(judge.pruning(main)),
+        "found": found_curves(ranking, means, supernets, baselines),
         "improvement": _drawn(judge.improvement(main)),
         "cost_groups": judge.groups(main),
         "twins": _twins(ranking, truth, {name: means[name] for name in names}),

@@ -27,18 +27,38 @@ class Truth:
         archs: ``(n, decisions)``.
         values: of the column, ``(n,)``, higher is better.
         others: values of the columns among the baselines, ``(n,)`` each, NaN where there is none.
+        short: values of the column that stands for short trainings, ``(n,)``, ``None`` without one.
     """
 
     archs: UInt8[np.ndarray, "n decisions"]
     values: Float64[np.ndarray, " n"]
     others: dict[str, Float64[np.ndarray, " n"]]
+    short: Float64[np.ndarray, " n"] | None = None
 
     @classmethod
-    def read(cls, path: Path, column: str, space: Space, options: RankingOptions, streams: Streams) -> Truth:
+    def read(
+        cls,
+        path: Path,
+        column: str,
+        space: Space,
+        options: RankingOptions,
+        streams: Streams,
+        *,
+        short: str | None = None,
+    ) -> Truth:
         """Read the column, draw the architectures where not all are scored, and find the baselines' columns.
 
+        Args:
+            path: the table.
+            column: the truth.
+            space: of the architectures.
+            options: of the ranking.
+            streams: source of the draw.
+            short: column that stands for short trainings.
+
         Raises:
-            DataError: when file or column is absent, or an architecture is none of the space.
+            DataError: when file or column is absent, an architecture is none of the space, or the column for short
+                trainings lacks one.
             ConfigError: when a baseline is neither a cost, nor a proxy, nor a column.
         """
         table = TruthTable.read(path)
@@ -54,4 +74,10 @@ class Truth:
             known = np.sort(streams.numpy("ranking/architectures").choice(known, wanted, replace=False))
         archs = rows_of([table.architectures[index] for index in known], space)
         others = {name: table.column(name)[known] for name in options.baselines if name not in FREE}
-        return cls(archs, values[known], others)
+        looked_up = None if short is None else table.column(short)[known]
+        if looked_up is not None and (lacking := int(np.isnan(looked_up).sum())):
+            raise DataError(
+                f"column {short} of {path} stands for short trainings and lacks {lacking:,} of {len(known):,}"
+                " architectures: name another, or leave --short-column out"
+            )
+        return cls(archs, values[known], others, looked_up)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from trueshot.core.errors import BudgetError
+from trueshot.core.errors import BudgetError, ConfigError
 from trueshot.core.records import NetworkRecord
 from trueshot.core.results import CostAxis, Front, Line, Networks, Result, Section, Series, Text
 from trueshot.core.run import RunDirectory, read_log
@@ -24,6 +24,7 @@ from trueshot.strategies.forecast import Rates
 from trueshot.strategies.protocol import Forecast, Found, Strategy
 from trueshot.strategies.search import Clock
 from trueshot.strategies.setup import Context, environment
+from trueshot.strategies.short import PHASE, reordered
 from trueshot.strategies.supernet import borrowed_snapshots, load_teacher
 from trueshot.training.data.dataset import Dataset
 
@@ -58,7 +59,11 @@ class SearchRun:
         if self.context.earlier is not None:
             borrowed_snapshots(self.context, self.context.earlier)
         self.strategy.check()
+        self._check_workers()
         if self.finish is None:
+            if self.config.short.architectures:
+                told = "give --data" if self.context.dataset is None else "set retraining.recipe, or choose a preset"
+                raise ConfigError(f"--short-trainings trains networks as the retraining does: {told}")
             return
         if not self.finish.budgets:
             raise BudgetError(
@@ -70,6 +75,21 @@ class SearchRun:
         if pretrained is not None:
             space = pretrained.space(self.context.images)
             pretrained.load_into(space.network(space.parse("")))
+
+    def _check_workers(self) -> None:
+        """Refuse workers that would have nothing to do.
+
+        Raises:
+            ConfigError: when neither the oracle nor short trainings are jobs.
+        """
+        oracle = getattr(self.config.strategy.config, "oracle", None)
+        if oracle is None or self.context.executor.workers == 1 or self.config.short.architectures:
+            return
+        if not oracle.says("side_by_side", True):
+            raise ConfigError(
+                f"oracle {oracle.kind} scores in this process: leave out --workers and --executor, which serve train"
+                " and --short-trainings"
+            )
 
     def forecast(self) -> Forecast:
         """Return what the phases are expected to take."""
@@ -111,6 +131,10 @@ class SearchRun:
         clock = Clock(run.path / "log" / "timings.json")
         found = checked_found(self.strategy.run(), self.config.strategy.kind, self.context)
         finished = None
+        if self.finish is not None and self.config.short.architectures:
+            start, context = time.monotonic(), self.context.replace(retraining=self.config.retraining)
+            found = reordered(found, self.config.short, context, self.finish.budgets, self.finish.cost)
+            clock.add(PHASE, start)
         if self.finish is not None:
             start = time.monotonic()
             finished = self.finish.run(found)

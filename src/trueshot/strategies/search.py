@@ -149,10 +149,6 @@ class Search:
         oracle = self.config.oracle
         if self.config.column is not None and not oracle.says("reads_column", True):
             raise ConfigError(f"oracle {oracle.kind} reads no table: leave --column out")
-        if not isinstance(self.context.executor, InProcess) and not oracle.says("side_by_side", True):
-            raise ConfigError(
-                f"oracle {oracle.kind} scores in this process: leave out --workers and --executor, which serve train"
-            )
 
     def announce(self) -> list[str]:
         """Return lines that say what is about to happen."""

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from trueshot.strategies.config import RetrainingConfig
     from trueshot.strategies.deadline import Deadline
     from trueshot.strategies.trained import TrainedSupernet
+    from trueshot.strategies.truth_config import TruthTraining
 
 
 @contextlib.contextmanager
@@ -86,7 +87,7 @@ class Context:
         sampler: the distribution of a proposer's first proposals.
         earlier: the run whose trained supernet is used instead of a new one.
         column: of a table of truth.
-        retraining: how networks are trained by themselves, for the oracle that does so.
+        retraining: how networks are trained by themselves, for the oracle that does so and for short trainings.
         fusion: what evaluators made of several add up, and what zero-cost proxies look at.
         deadline: the time that the run has, ``None`` for as long as it takes.
     """
@@ -106,7 +107,7 @@ class Context:
     sampler: Sampler | None = None
     earlier: RunDirectory | None = None
     column: str | None = None
-    retraining: RetrainingConfig | None = None
+    retraining: RetrainingConfig | TruthTraining | None = None
     fusion: FusionConfig = dataclasses.field(default_factory=FusionConfig)
     deadline: Deadline | None = None
 
@@ -148,11 +149,18 @@ class Context:
         digest = None if self.dataset is None else self.dataset.digest
         return fingerprint(plain(self.space), digest, split, *parts)
 
-    def stand_alone(self, metric: Metric) -> Evaluator:
+    def stand_alone(
+        self, metric: Metric, *, kept: str = "trained", report: Callable[[int], None] = lambda _: None
+    ) -> Evaluator:
         """Return what trains each architecture by itself, twins once, and measures it on the validation images.
 
         With an executor of several workers these train side by side; the scores are the same. Each is kept as soon as
         it is there, and a training that is killed goes on from a checkpoint of its own.
+
+        Args:
+            metric: what is measured.
+            kept: name of the table in the run directory that keeps the scores.
+            report: told how many more architectures were trained.
 
         Raises:
             ConfigError: when nothing says how networks are trained.
@@ -162,10 +170,11 @@ class Context:
         spread = Spread(
             partial(_trained_alone, self.alone(), metric),
             self.executor,
-            cache=EvaluationCache(self.run.path / "log" / "trained.parquet"),
+            cache=EvaluationCache(self.run.path / "log" / f"{kept}.parquet"),
             threads=torch.get_num_threads(),
             device_share=0.0 if self.device.type == "cpu" else self.executor.device_share,
             observer=self.observer,
+            report=report,
         )
         return Canonical(spread, self.space, self.space.rules[0])
 
