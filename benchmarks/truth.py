@@ -18,7 +18,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ class Scores:
             names = tuple(dict.fromkeys(ALIASES.get(part, part) for part in wanted))
             there = tuple(part for part in names if part in known or part == "supernet")
             if there != names:
-                print(f"note: {name} lacks {', '.join(sorted(set(names) - set(there)))}")
+                _note(f"{name} lacks {', '.join(sorted(set(names) - set(there)))}")
             runs: Sequence[np.ndarray | None] = self.runs if "supernet" in there else (None,)
             if len(there) > 1:
                 yield name, [self.fused(there, run) for run in runs]
@@ -114,6 +114,12 @@ class Scores:
                     rest = tuple(other for other in there if other != part)
                     inner: Sequence[np.ndarray | None] = runs if "supernet" in rest else (None,)
                     yield f"{name} without {part}", [self.fused(rest, run) for run in inner]
+
+
+@cache
+def _note(text: str) -> None:
+    """Print a note, once."""
+    print(f"note: {text}")
 
 
 def read(files: Sequence[Path], parts: Path | None) -> Scores:

@@ -30,7 +30,8 @@ class FoundCurve:
     @property
     def median(self) -> Float64[np.ndarray, "k"]:
         """The median over draws."""
-        return np.median(self.each, axis=0)
+        found: Float64[np.ndarray, "k"] = np.median(self.each, axis=0)
+        return found
 
     def quantile(self, share: float) -> Float64[np.ndarray, "k"]:
         """Return what so large a share of the draws does not exceed."""
@@ -50,8 +51,8 @@ def best_found(
     """Return the truth of the best found after k look-ups, for several k.
 
     The k best by the ranking are looked up, that is, trained for a short time; of these the best by that is taken, and
-    its truth counts. Equal scores are ordered at random, and so are equal results of short trainings; a constant ranking
-    is random search.
+    its truth counts. Equal scores are ordered at random, and so are equal results of short trainings; a ranking that
+    gives all the same score is random search.
 
     Args:
         predicted: scores of the ranking, ``(n,)``, higher is better.

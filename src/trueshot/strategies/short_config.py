@@ -55,7 +55,7 @@ class ShortConfig(Config):
             architectures: that there are, where there are fewer than asked for.
         """
         left = self.architectures if architectures is None else min(self.architectures, architectures)
-        found = []
+        found: list[tuple[int, int]] = []
         for epochs in self.epochs(whole):
             if left < (1 if not found else 2):
                 break
