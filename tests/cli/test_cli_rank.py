@@ -123,6 +123,49 @@ def test_workers_side_by_side_give_the_same(finished, truth, tmp_path):
     )
 
 
+def test_the_top_is_looked_up_in_a_column(truth, tmp_path):
+    quick = ["--supernets", "1", "--epochs", "1", "--baseline", "params", "--workers", "1", "--json"]
+    argv = command(truth, tmp_path / "run", *quick, "--short-trainings", "4", "--short-column", "acc_200")
+    code, stdout, stderr = invoke(*argv)
+    assert code == 0, stderr
+    result, scores = json.loads(stdout), pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    # The truth itself is looked up: the best of the first k is the best there is among them.
+    order = scores["truth"].to_numpy()[np.argsort(-scores["supernet"].to_numpy(), kind="stable")]
+    found = result["found"]
+    assert (found["column"], found["looks"]) == ("acc_200", list(range(1, 41)))
+    curve, best = found["curves"]["supernet"], np.maximum.accumulate(order)
+    # A few architectures have equal scores, and any order.
+    assert (np.array(curve["low"]) <= best).all()
+    assert (best <= np.array(curve["high"])).all()
+    assert np.mean(np.array(curve["median"]) == best) > 0.8
+    assert curve["median"][-1] == curve["low"][-1] == scores["truth"].max()
+    assert list(found["curves"]) == ["random search", "params", "supernet"]
+    truths = [one["truth"] for one in result["short"]["top"]]
+    assert (len(truths), truths) == (4, sorted(truths, reverse=True))
+    report = (tmp_path / "run" / "report.html").read_text()
+    for words in ("What the top is worth", "after 30", "random search", "The top, ordered by short trainings"):
+        assert words in report
+    lacking = command(truth, tmp_path / "other", *quick, "--short-column", "acc_12")
+    assert "lacks 28 of 40 architectures" in refused(*lacking)
+
+
+def test_the_top_is_trained_where_no_column_is_named(truth, tmp_path):
+    quick = ["--supernets", "1", "--epochs", "1", "--archs", "10", "--baseline", "params", "--workers", "2", "--json"]
+    quick += sets("retraining.recipe={epochs: 3, batch_size: 64, lr: 0.05}")
+    quick += sets("fusion.zero_cost.networks={nasbench201: {channels: 4, cells: 1}}")
+    code, stdout, stderr = invoke(*command(truth, tmp_path / "run", *quick, "--short-trainings", "3"))
+    assert code == 0, stderr
+    result = json.loads(stdout)
+    assert result["found"] is None
+    top = result["short"]["top"]
+    assert result["short"]["epochs"] == [1, 2]
+    assert [[value is not None for value in one["short"]] for one in top] == [[True, True], [True, True], [True, False]]
+    assert all(0 <= one["short"][0] <= 1 for one in top)
+    assert "short trainings, round 2: 2 architectures, 2 epochs" in stderr
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log" / "short.jsonl").read_text().splitlines()]
+    assert {row["arch"] for row in rows} == {one["arch"] for one in top}
+
+
 # 300 images leave 192 to train on: three steps an epoch, six in all; then two ways of 40 scores each.
 def test_a_ranking_killed_again_and_again_ends_as_if_it_had_not_been(finished, truth, tmp_path):
     out, _, _ = finished

@@ -42,6 +42,7 @@ STRATEGIES = {
         *("--strategy", "evolution"),
         *("--set", "proposer={evaluations: 12, population: 4, sample: 2, at_once: 4}"),
     ],
+    "short": ["--set", "proposer={population: 4, generations: 2}", "--short-trainings", "4"],
 }
 KILLS = {
     "supernet's checkpoint": (["replace", "supernet.ckpt"], "supernet: 15 steps\n"),
@@ -49,6 +50,9 @@ KILLS = {
     "weight sampling": (["weight sampling", 7], "weight sampling: 10 steps, 6 done before"),
     "a snapshot": (["replace", "snapshot-02.ckpt"], "weight sampling: 10 steps, 9 done before"),
     "search": (["search", 6], "search: 12 architectures"),
+    # Four architectures for one epoch, two of them for two.
+    "a short training": (["replace", "short.parquet"], "short trainings: 8 epochs"),
+    "short trainings": (["short trainings", 5], "short trainings: 8 epochs"),
     "a network": (["replace", "architecture.json"], "best-1: 8 steps, 8 done before"),
     "retraining": (["random-1", 5], "random-1: 8 steps, 4 done before"),
     "validation": (["validation", 1], "validation: 5 networks"),
@@ -56,8 +60,9 @@ KILLS = {
     "test": (["test", 1], "test: 5 networks"),
 }
 """Where a run is killed, in the order of its phases, and what the next process says of it."""
-CHAINS = {"one-shot": list(KILLS), "evolution": ["search"]}
-"""One run of each strategy dies at each of these; all but proposing is the same code for both."""
+SHORT = ("a short training", "short trainings")
+CHAINS = {"one-shot": [name for name in KILLS if name not in SHORT], "evolution": ["search"], "short": list(SHORT)}
+"""One run of each strategy dies at each of these; all but proposing and short trainings is the same code for all."""
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -173,6 +178,17 @@ def test_nothing_is_done_twice(runs):
     assert "best-1:" not in again
     assert "forecast" in (runs / "one-shot" / "whole.log").read_text()
     assert "forecast" not in again
+
+
+def test_short_trainings_are_kept_and_told(runs):
+    folder = runs / "short"
+    assert len(pq.read_table(folder / "killed" / "log" / "short.parquet")) == 6
+    assert "short trainings, round 2: 2 architectures, 2 epochs" in after(runs, "short", "short trainings")
+    assert not list((folder / "whole" / "checkpoints").glob("trained-*"))
+    result = json.loads((folder / "whole" / "result.json").read_text())
+    assert result["short_trainings"] == [{"architectures": 4, "epochs": 1}, {"architectures": 2, "epochs": 2}]
+    assert result["timings"]["short trainings"] > 0
+    assert "short trainings" in (folder / "whole.log").read_text().partition("forecast:")[2].partition("\n")[0]
 
 
 def test_another_seed_gives_other_weights(runs):

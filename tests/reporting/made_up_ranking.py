@@ -14,6 +14,7 @@ from trueshot.criteria.consistency import self_consistency
 from trueshot.criteria.correlation import kendall_tau
 from trueshot.criteria.curves import improvement_curve, pruning_curve
 from trueshot.criteria.groups import by_cost, mean_group_rank_std, mean_group_std
+from trueshot.criteria.lookups import best_found
 from trueshot.criteria.summary import summarise
 
 EVALUATORS = ("supernet", "supernet+twins")
@@ -31,8 +32,12 @@ def build_ranking(
     baselines: tuple[str, ...] = ("params", "madds", "naswot", "cifar10_valid_12"),
     noise: float = 0.6,
     constant: bool = False,
+    looked_up: bool = False,
 ) -> RunDirectory:
-    """Make up a ranking; ``noise`` is that of each supernet, ``constant`` makes all scores equal."""
+    """Make up a ranking; ``noise`` is that of each supernet, ``constant`` makes all scores equal.
+
+    ``looked_up`` adds the best found after k look-ups, and the top ordered by short trainings.
+    """
     rng = np.random.default_rng(0)
     quality = rng.normal(0, 1, architectures)
     truth = np.round(np.where(quality < -1.8, 10 + 40 * rng.random(architectures), 91 + 1.6 * quality), 2)
@@ -74,6 +79,9 @@ def build_ranking(
         "seconds": {"training": [61.0] * supernets, "sampling": [0.1] * supernets, "scoring": [25.0] * supernets},
         "environment": {"trueshot": "0.1.0", "python": "3.12", "torch": "2.11", "cpu": "a processor", "gpu": None},
     }  # fmt: skip
+    if looked_up:
+        rankings = {"random search": np.zeros(architectures), "params": params, **dict.fromkeys(names, main)}
+        result |= {"found": looks(truth, others["cifar10_valid_12"], rankings), "short": top(truth, main)}
     table = pd.DataFrame({"arch": [f"a{i}" for i in range(architectures)], "truth": truth})
     for name in names:
         table[name] = main
@@ -121,6 +129,25 @@ class Judge:
         if self.good is not None:
             found["good"] = tau(blurred[self.good], self.truth[self.good])
         return found
+
+
+def looks(truth: Any, short: Any, rankings: dict[str, Any]) -> dict[str, Any]:
+    curves = {}
+    for name, scores in rankings.items():
+        curve = best_found(predicted=scores, short=short, true=truth, generator=np.random.default_rng(0))
+        ends = {"low": curve.quantile(0.025).tolist(), "high": curve.quantile(0.975).tolist()}
+        curves[name] = {"n": len(truth), "median": curve.median.tolist(), **ends}
+    return {"column": "cifar10_valid_12", "looks": curve.looks.tolist(), "draws": 20, "curves": curves}
+
+
+def top(truth: Any, scores: Any) -> dict[str, Any]:
+    order = np.argsort(-scores)[:3].tolist()
+    rows = [
+        {"arch": f"a{i}", "score": float(scores[i]), "short": short, "truth": float(truth[i])}
+        for i, short in zip(reversed(order), ([0.5, 0.75], [0.4, None], [None, None]), strict=True)
+    ]
+    first = {"by_score": float(truth[order[0]]), "by_short": float(truth[order[2]])}
+    return {"evaluator": "supernet", "column": None, "epochs": [1, 2], "top": rows, "first": first}
 
 
 def tau(scores: Any, truth: Any) -> float | None:

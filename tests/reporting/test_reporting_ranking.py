@@ -15,6 +15,7 @@ from trueshot.reporting.ranking import write_ranking_pictures, write_ranking_rep
 from trueshot.reporting.ranking_findings import read_ranking
 from trueshot.reporting.ranking_marks import spread
 
+ENDS = ("median", "low", "high")
 FIGURES = {"order", "tau", "minutes", "pruning", "improvement", "costs", "agreement"}
 
 
@@ -68,6 +69,28 @@ def test_every_evaluator_and_rival_is_in_both_tables_with_its_numbers(make_run):
                 if found["n"] == result["architectures"]:
                     assert f"{round(best['value'] * among)} {round(best['low'] * among)} to" in text
     assert text.count("read from the truth") == 2
+
+
+def test_what_the_top_is_worth_is_shown_where_it_was_looked_up(make_run):
+    run = make_run(looked_up=True)
+    found, short = (json.loads(run.result.read_text())[key] for key in ("found", "short"))
+    # A baseline that knows fewer architectures has a shorter curve.
+    cut = {**found["curves"]["params"], "n": 20} | {key: found["curves"]["params"][key][:20] for key in ENDS}
+    edit(run, found={**found, "curves": {**found["curves"], "params": cut}})
+    page, text = write_ranking_report(run).read_text(), text_of(run)
+    assert sum(tag == "svg" for tag, _ in parsed(page).tags) == len(FIGURES) + 1
+    assert "Looked up in the order of n after 1 after 3 after 10 after 30 after 100" in text
+    chance = found["curves"]["random search"]
+    told = [f"{chance['median'][k - 1]:.2f} {chance['low'][k - 1]:.2f} to {chance['high'][k - 1]:.2f}" for k in (1, 10)]
+    assert all(one in text for one in told)
+    # No ties, no interval.
+    main = " ".join(f"{found['curves']['supernet']['median'][k - 1]:.2f}" for k in (1, 3, 10, 30, 100))
+    assert f"supernet 120 {main}" in text
+    assert re.search(r"parameter count 20 [\d.]+ [\d.]+ [\d.]+ – –", text)
+    rows = [f"{one['arch']} {place}" for one, place in zip(short["top"], (3, 2, 1), strict=True)]
+    assert f"{rows[0]} 50.00 75.00 {short['top'][0]['truth']:.2f} {rows[1]} 40.00 – " in text
+    assert f"has a truth of {short['first']['by_score']:.2f}, the best by short trainings" in text
+    assert "What the top is worth" not in text_of(build_ranking(run.path.with_name("other")))
 
 
 def test_the_headline_says_what_tau_means(make_run):

@@ -180,6 +180,9 @@ def _found(ranking: Ranking) -> dict[str, Any] | None:
     for name, curve in found["curves"].items():
         cells = []
         for index in at:
+            if index >= len(curve["median"]):
+                cells.append(("–", ""))
+                continue
             low, high = (number(curve[end][index], 2) for end in ("low", "high"))
             cells.append((number(curve["median"][index], 2), "" if low == high else f"{low} to {high}"))
         rows.append({"name": shown(name), "n": f"{curve['n']:,}", "cells": cells})

@@ -11,7 +11,7 @@ from trueshot.core.errors import CriteriaError
 from trueshot.core.units import format_count
 from trueshot.criteria.columns import ranks
 from trueshot.reporting.ranking_findings import FREE, Ranking
-from trueshot.reporting.ranking_marks import cloud, legend, note, spread
+from trueshot.reporting.ranking_marks import Dashes, cloud, legend, note, spread
 from trueshot.reporting.ranking_words import number, shown
 from trueshot.reporting.style import INK, MUTED, RANDOM, SHELF, SURFACE, WINNER, look, new_figure
 
@@ -158,19 +158,19 @@ def found_figure(ranking: Ranking) -> Figure | None:
         return None
     with look():
         figure, axes = new_figure(height=4.1)
-        entries = []
+        entries: list[tuple[str, str, Dashes, str]] = []
         for name, curve in found["curves"].items():
             main, own = name == ranking.main, name in ranking.result["evaluators"]
             colour = colour_of(ranking, name) if name in ranking.rankings else MUTED
-            style = "-" if main else _STYLES[len(entries) % len(_STYLES)]
+            alike = sum(entry[1] == colour for entry in entries)
+            style: Dashes = "-" if main else _STYLES[alike % len(_STYLES)]
             width = 1.8 if main else 1.3 if own else 1.0
-            axes.plot(found["looks"], curve["median"], color=colour, linewidth=width, linestyle=style)
+            looks = found["looks"][: len(curve["median"])]
+            axes.plot(looks, curve["median"], color=colour, linewidth=width, linestyle=style)
             if main or name not in ranking.rankings:
-                axes.fill_between(found["looks"], curve["low"], curve["high"], color=colour, alpha=0.12, linewidth=0)
+                axes.fill_between(looks, curve["low"], curve["high"], color=colour, alpha=0.12, linewidth=0)
             entries.append((shown(name), colour, style, ""))
-        axes.set(
-            xscale="log", xlabel="look-ups: short trainings of the best by the ranking", ylabel="truth of the best"
-        )
+        axes.set(xscale="log", xlabel="look-ups in the order of the ranking", ylabel="truth of the best found")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         lows = [value for curve in found["curves"].values() for value in curve["median"][2:]]
         if lows and min(lows) < max(lows):
@@ -181,7 +181,13 @@ def found_figure(ranking: Ranking) -> Figure | None:
     return figure
 
 
-_STYLES = ((0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
+_STYLES: tuple[Dashes, ...] = (
+    (0, (5, 2)),
+    (0, (1.5, 1.5)),
+    (0, (6, 2, 1, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (10, 3)),
+)
 
 
 def costs_figure(ranking: Ranking) -> Figure | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Int64
@@ -14,6 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from trueshot.reporting.style import FRONT, MUTED, SURFACE, legend_above
 
 Places = Int64[np.ndarray, " n"]
+
+Dashes: TypeAlias = str | tuple[int, tuple[float, ...]]
+"""A style of line of matplotlib: its name, or an offset and lengths of dashes and gaps."""
 
 _MANY = 800
 """Points beyond which a cloud is drawn as a density, which stays small and can still be read."""
@@ -83,7 +86,7 @@ def note(axes: Axes, y: float, text: str) -> None:
     )
 
 
-def legend(axes: Axes, entries: Sequence[tuple[str, str, str, str]]) -> None:
+def legend(axes: Axes, entries: Sequence[tuple[str, str, Dashes, str]]) -> None:
     """Put a legend of (text, colour, line, marker) above the axes."""
     handles = []
     for text, colour, line, marker in entries:

@@ -33,7 +33,7 @@ def found_curves(
     ranking: Ranking,
     means: Mapping[str, Column],
     supernets: Sequence[pd.DataFrame],
-    baselines: Mapping[str, tuple[Int64[np.ndarray, " k"], Column, float]],
+    baselines: Mapping[str, tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], float]],
 ) -> dict[str, Any] | None:
     """Return the truth of the best found after k look-ups by every ranking; ``None`` without a column to look up.
 
@@ -53,7 +53,7 @@ def found_curves(
     return {"column": ranking.config.short.column, "looks": looks, "draws": DRAWS, "curves": curves}
 
 
-def _curve(ranking: Ranking, positions: Int64[np.ndarray, " k"], scores: Column) -> dict[str, Any]:
+def _curve(ranking: Ranking, positions: Int64[np.ndarray, " k"], scores: Float64[np.ndarray, " k"]) -> dict[str, Any]:
     assert ranking.truth.short is not None
     found = best_found(
         predicted=scores,

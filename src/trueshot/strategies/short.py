@@ -49,7 +49,8 @@ class Shortened:
     def last(self) -> Float64[np.ndarray, " n"]:
         """The accuracy of the last of these; where there is none, minus infinity after one that broke, else 0."""
         known = self.accuracies[np.maximum(self.rounds - 1, 0), np.arange(self.accuracies.shape[1])]
-        return np.where(np.isnan(known), 0.0, known)
+        found: Float64[np.ndarray, " n"] = np.where(np.isnan(known), 0.0, known)
+        return found
 
     def told(self) -> str:
         """Say in a line what was trained."""
