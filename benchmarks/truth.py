@@ -206,11 +206,11 @@ def looked_up(scores: Scores, dataset: str, draws: int) -> dict[str, Any]:
         }
         found[subset] = {}
         for name, ranked in _orders(scores, dataset, subset, draws):
-            # An order that is one of many by chance needs no further draws.
-            each = 1 if name == "evolution" else draws
+            # Evolution has as many orders as there are draws already; that of chance is nothing but draws.
+            each = {"evolution": 1, "random search": 10 * draws}.get(name, draws)
             curves = [
-                best_found(predicted=one[chosen], generator=Streams(0).numpy("look-ups"), draws=each, **columns)
-                for one in ranked
+                best_found(predicted=one[chosen], generator=Streams(0).numpy("look-ups", run), draws=each, **columns)
+                for run, one in enumerate(ranked)
             ]
             whole = np.concatenate([curve.each for curve in curves])
             middle = np.median([curve.median for curve in curves], axis=0)

@@ -10,7 +10,7 @@ from trueshot.core.errors import ConfigError, TrainingError
 from trueshot.core.executor import make_executor
 from trueshot.core.results import Table
 from trueshot.evaluation.trained import StandAlone
-from trueshot.strategies.forecast import FinishRates, Rates, scaled_config
+from trueshot.strategies.forecast import FinishRates, Rates, ends, fit, scaled_config
 from trueshot.strategies.picking import pick_winners
 from trueshot.strategies.protocol import Found
 from trueshot.strategies.setup import Context
@@ -265,6 +265,10 @@ def test_they_are_foretold_and_scaled(search):
     phases = {phase.name: phase.seconds for phase in rates.forecast(longer)}
     expected = 5 * (2 * 4 * step + validation * image) + 3 * (4 * 4 * step + validation * image)
     assert phases[PHASE] == pytest.approx(expected)
+    fitting = fit(rates, 10_000.0)
+    assert fitting.config.short.epochs(8) == (4, 8)
+    parts = ends(fitting, 10_000.0, 0.0)
+    assert 0 < parts[PHASE] < parts["networks"]
     none = search.config.replace(short=ShortConfig())
     assert PHASE not in {phase.name for phase in rates.forecast(none)}
 

@@ -43,7 +43,8 @@ class Shortened:
     @property
     def rounds(self) -> Int64[np.ndarray, " n"]:
         """How many trainings of each went well."""
-        return np.isfinite(self.accuracies).sum(axis=0).astype(np.int64)
+        found: Int64[np.ndarray, " n"] = np.isfinite(self.accuracies).sum(axis=0).astype(np.int64)
+        return found
 
     @property
     def last(self) -> Float64[np.ndarray, " n"]:
