@@ -145,6 +145,10 @@ def test_the_top_is_looked_up_in_a_column(truth, tmp_path):
     report = (tmp_path / "run" / "report.html").read_text()
     for words in ("What the top is worth", "after 30", "random search", "The top, ordered by short trainings"):
         assert words in report
+    _, told, _ = invoke(*[word for word in argv if word != "--json"], "--resume")
+    told = " ".join(told.split())
+    assert f"supernet {curve['median'][9]:.2f} / {curve['median'][29]:.2f}" in told
+    assert f"of the best by short trainings {truths[0]:.2f}" in told
     lacking = command(truth, tmp_path / "other", *quick, "--short-column", "acc_12")
     assert "lacks 28 of 40 architectures" in refused(*lacking)
 

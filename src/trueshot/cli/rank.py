@@ -106,10 +106,27 @@ def _show(console: Console, run: RunDirectory, result: dict[str, Any]) -> None:
     if len(each) > 1:
         taus = ", ".join("undefined" if tau is None else f"{tau:.3f}" for tau in each)
         console.print(f"each supernet alone: {taus}" + _agreement(result["agreement"]))
+    if result["found"] is not None:
+        console.print(_found(result["found"]))
+    if result["short"] is not None:
+        first = result["short"]["first"]
+        told = f"of the best by score {first['by_score']:.2f}, of the best by short trainings {first['by_short']:.2f}"
+        console.print(f"truth {told}")
     console.print(f"scores in {run.path / 'scores.parquet'}, report {run.report}")
 
 
 _SHOWN = (("kendall_tau",), ("spearman",), ("p_at_k", "0.05"), ("br_at_k", "0.01"))
+
+
+def _found(found: dict[str, Any]) -> str:
+    """Say what a few look-ups find in every order."""
+    at = [found["looks"].index(looks) for looks in (10, 30) if looks in found["looks"]]
+    each = []
+    for name, curve in found["curves"].items():
+        values = [f"{curve['median'][index]:.2f}" for index in at if index < len(curve["median"])]
+        each.append(f"{name} {' / '.join(values)}")
+    looks = " / ".join(str(found["looks"][index]) for index in at)
+    return f"truth of the best found after {looks} look-ups in {found['column']}: {', '.join(each)}"
 
 
 def _agreement(found: dict[str, float] | None) -> str:
