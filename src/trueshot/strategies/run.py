@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from trueshot.core.errors import BudgetError, ConfigError
+from trueshot.core.executor import InProcess
 from trueshot.core.records import NetworkRecord
 from trueshot.core.results import CostAxis, Front, Line, Networks, Result, Section, Series, Text
 from trueshot.core.run import RunDirectory, read_log
@@ -83,7 +84,8 @@ class SearchRun:
             ConfigError: when neither the oracle nor short trainings are jobs.
         """
         oracle = getattr(self.config.strategy.config, "oracle", None)
-        if oracle is None or self.context.executor.workers == 1 or self.config.short.architectures:
+        in_process = isinstance(self.context.executor, InProcess)
+        if oracle is None or in_process or self.config.short.architectures:
             return
         if not oracle.says("side_by_side", True):
             raise ConfigError(

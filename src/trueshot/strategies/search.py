@@ -19,7 +19,6 @@ from jaxtyping import UInt8
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.config import Part
 from trueshot.core.errors import ConfigError
-from trueshot.core.executor import InProcess
 from trueshot.core.files import read_json, write_json
 from trueshot.core.random import Streams
 from trueshot.evaluation.fused import Fused
