@@ -38,6 +38,21 @@ def test_time_while_killed_does_not_count(tmp_path, now):
     assert (second.used, second.left(), second.left("supernet"), second.left("unknown")) == (35.0, 65.0, 5.0, 65.0)
 
 
+def test_a_part_has_its_planned_time_even_where_earlier_ones_took_longer(tmp_path, now):
+    ends = {"supernet": 40.0, "short trainings": 52.0, "networks": 90.0}
+    late = Deadline(RunDirectory(tmp_path / "late"), 100.0, ends, started=now.seconds)
+    early = Deadline(RunDirectory(tmp_path / "early"), 100.0, ends, started=now.seconds)
+    now.seconds += 30
+    assert early.until("short trainings") == 52.0
+    now.seconds += 30
+    assert late.until("short trainings") == 72.0
+    now.seconds += 5
+    # It stays so, after a kill too.
+    again = Deadline(RunDirectory(tmp_path / "late"), 100.0, ends, started=now.seconds)
+    assert late.until("short trainings") == again.until("short trainings") == 72.0
+    assert again.until("unknown") == 100.0
+
+
 def test_a_decision_is_made_once(tmp_path, now):
     first = make(tmp_path, now)
     now.seconds += 12

@@ -219,7 +219,7 @@ class Over:
     """A deadline that is over after so many looks at the clock."""
 
     def __init__(self, looks, decisions=None):
-        self.looks, self.decisions = looks, {} if decisions is None else decisions
+        self.looks, self.looked, self.decisions = looks, 0, {} if decisions is None else decisions
 
     def decided(self, what):
         return self.decisions.get(what)
@@ -227,10 +227,14 @@ class Over:
     def decide(self, what, make):
         return self.decisions.setdefault(what, make())
 
-    def left(self, part):
+    def until(self, part):
         assert part == PHASE
-        self.looks -= 1
         return float(self.looks)
+
+    @property
+    def used(self):
+        self.looked += 1
+        return float(self.looked)
 
     def mark(self):
         pass

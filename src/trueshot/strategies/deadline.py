@@ -57,6 +57,15 @@ class Deadline:
         """Return the seconds until a part should be done, or until the deadline; below zero when it is over."""
         return (self.seconds if part is None else self.ends.get(part, self.seconds)) - self.used
 
+    def until(self, part: str) -> float:
+        """Return the second of the run at which a part that begins now should be done; it is decided once.
+
+        That is its planned end; where earlier parts took longer, it has as long as was planned for it all the same.
+        """
+        end = self.ends.get(part, self.seconds)
+        planned = end - max((other for other in self.ends.values() if other < end), default=0.0)
+        return float(self.decide(f"{part} until", lambda: {"until": max(end, self.used + planned)})["until"])
+
     def mark(self) -> None:
         """Note the time used, from which a later attempt counts on; at most every few seconds."""
         now = time.monotonic()

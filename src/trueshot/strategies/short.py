@@ -6,6 +6,7 @@ One place for all strategies and for rankings. What trains and measures is the e
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
@@ -90,6 +91,7 @@ class ShortTrainings:
         assert context.retraining is not None
         self.config, self.context, self.retraining = config, context, context.retraining
         self._done = 0
+        self._until = math.inf
 
     def run(self, archs: UInt8[np.ndarray, "n decisions"], scores: Float64[np.ndarray, " n"]) -> Shortened:
         """Train all, then the better half for longer, and so on.
@@ -102,6 +104,8 @@ class ShortTrainings:
         rounds = self.config.rounds(whole, len(archs))
         observer.begin(PHASE, sum(count * epochs for count, epochs in rounds), 0, "epoch")
         left = np.arange(len(archs))[: self.config.architectures]
+        if self.context.deadline is not None:
+            self._until = self.context.deadline.until(PHASE)
         accuracies: list[np.ndarray] = []
         for number, (_, epochs) in enumerate(rounds, start=1):
             found = self._round(number, epochs, archs[left]) if number == 1 or len(left) > 1 else np.empty(0)
@@ -140,7 +144,7 @@ class ShortTrainings:
             while len(found) < len(archs):
                 stop, now = deadline.decided(name), len(found)
                 # The first of all are trained however short the time is.
-                if stop is None and (now or number > 1) and deadline.left(PHASE) <= 0:
+                if stop is None and (now or number > 1) and deadline.used >= self._until:
                     stop = deadline.decide(name, lambda: {"architectures": now})  # noqa: B023
                     observer.say(f"the time for short trainings is over after {now} of {len(archs)} architectures")
                 if stop is not None and now >= stop["architectures"]:
