@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
+import gpu  # noqa: E402
 from gpu_figures import FIGURES, figures, told  # noqa: E402
 
 SPEED = {
@@ -68,6 +72,37 @@ def test_a_processor_shows_no_figure_but_says_which_a_gpu_will():
         assert all("only a GPU shows it" in told(row, "cpu") for row in rows)
     (row,) = figures("tests", {"finished": True, "passed": 4}, "cpu")
     assert told(row, "cpu") == "shows: checks that pass on the device, of five, goal >= 5: measured 4, missed"
+
+
+def test_a_command_ends_in_time(tmp_path):
+    start = time.monotonic()
+    sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+    assert gpu.run(sleeping, start + 1.5, tmp_path / "log")[0] is None
+    assert time.monotonic() - start < 10
+    assert gpu.run([sys.executable, "-c", "raise SystemExit(3)"], start + 60, tmp_path / "log")[0] == 3
+
+
+def test_a_run_goes_on_by_the_command_that_began_it(tmp_path, monkeypatch):
+    lines, kept = [], []
+    monkeypatch.setattr(
+        gpu, "run", lambda line, *_: lines.append(line) or ((None, 7.0) if len(lines) == 1 else (0, 5.0))
+    )
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "result.json").write_text(json.dumps({"found": 1}))
+
+    def call(minutes, given, before):
+        options = argparse.Namespace(
+            part="search", device="cuda", seconds=60 * minutes, until=0, out=tmp_path, set=given
+        )
+        gpu.PARTS["search"](options, before, kept.append)
+        return kept[-1]
+
+    first = call(7, ["seed=3"], {})
+    assert (first["finished"], first["failed"], first["seconds"]) == (False, False, [7.0])
+    assert first["arguments"][-4:] == ["--time-budget", "714s", "--set", "seed=3"]
+    second = call(2, ["seed=4"], first)
+    assert lines[0] == lines[1]
+    assert (second["finished"], second["seconds"], second["result"]) == (True, [7.0, 5.0], {"found": 1})
 
 
 WITHOUT = """
