@@ -1,3 +1,12 @@
 """One-shot neural architecture search whose rankings can be trusted."""
 
+from typing import TYPE_CHECKING
+
+from trueshot.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from trueshot.training.loading import Trained as Trained
+    from trueshot.training.loading import load as load
+
 __version__ = "0.1.0"
+__getattr__ = lazily(__name__, {"training.loading": ("Trained", "load")})

@@ -151,4 +151,56 @@ def test_data_that_has_changed_is_said(run):
     config = {key: value for key, value in read_json(run / "config.json").items() if key != "version"}
     config["preprocessing"]["mean"] = [0.1]
     write_json(run / "config.json", config)
-    assert "the data in digits has changed since" in refused("export", run)
+    code, _, stderr = invoke("export", run)
+    assert code == 0, stderr
+    assert "as the run's are not there: the data in digits has changed since" in stderr
+
+
+HOSTILE = "from pathlib import Path\nPath(__file__).with_suffix('.ran').write_text('')\nraise RuntimeError\n"
+
+
+def hostile(run, folder):
+    """Let a network and the run name a file that notes that it was run."""
+    file = folder / "hostile.py"
+    file.write_text(HOSTILE)
+    for path in [*run.glob("*/*/architecture.json"), run / "result.json", run / "config.json"]:
+        content = read_json(path)
+        description = (content if "space" in content else content["head"])["space"]
+        description |= {"class": "hostile:Mine", "file": str(file)}
+        path.write_text(json.dumps(content))
+    return file.with_suffix(".ran")
+
+
+def test_no_command_runs_code_of_a_run_that_is_not_trusted(run, tmp_path):
+    image, ran = tmp_path / "a.png", hostile(run, tmp_path)
+    Image.fromarray(digits(1)[0, 0].numpy()).save(image)
+    again = ["search", "--supernet", run, "--max-madds", "60k", "--out", tmp_path / "again"]
+    for command in (["classify", run, image], ["export", run], again):
+        assert "hostile:Mine is code of its own" in refused(*command), command
+    # A report does without the drawings of architectures.
+    code, _, stderr = invoke("report", run, "--pictures", tmp_path / "pictures")
+    assert code == 0, stderr
+    assert not ran.exists()
+    assert "cannot import" in refused("classify", run, image, "--trust-code")
+    assert ran.exists()
+
+
+def test_an_earlier_run_brings_no_parts_of_its_own_along(run, tmp_path):
+    (tmp_path / "hostile.py").write_text(HOSTILE)
+    config = read_json(run / "config.json")
+    config["search"]["proposer"] = {"kind": f"{tmp_path / 'hostile.py'}:Mine"}
+    (run / "config.json").write_text(json.dumps(config))
+    told = refused("search", "--supernet", run, "--max-madds", "60k", "--out", tmp_path / "again")
+    assert f"the run in {run} uses {tmp_path / 'hostile.py'}:Mine, code of its own, which is not run: add" in told
+    assert not (tmp_path / "hostile.ran").exists()
+
+
+def test_exports_need_no_images_of_the_run(run, tmp_path, monkeypatch):
+    config = read_json(run / "config.json")
+    config["source"] = str(tmp_path / "moved")
+    (run / "config.json").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+    code, stdout, stderr = invoke("export", run, "--json")
+    assert code == 0, stderr
+    assert "note: exports are compared on made-up images" in stderr
+    assert json.loads(stdout)["exported"]["recommended"] < 1e-3

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trueshot.cli.options import Trust
 from trueshot.cli.output import Json, emit
+from trueshot.core.errors import RunError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +40,7 @@ def report(
     pictures: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Also write every figure there as a PNG file.")
     ] = None,
+    trust_code: Trust = False,
     json: Json = False,
 ) -> None:
     """Write DIR/report.html anew."""
@@ -46,8 +51,8 @@ def report(
 
     run = RunDirectory.existing(directory)
     ranking = run.config.get("command") == "rank"
-    path = write_ranking_report(run) if ranking else write_report(run)
-    draw = write_ranking_pictures if ranking else write_pictures
+    path = write_ranking_report(run) if ranking else write_report(run, trust_code=trust_code)
+    draw = write_ranking_pictures if ranking else partial(write_pictures, trust_code=trust_code)
     written = [] if pictures is None else [str(picture) for picture in draw(run, pictures)]
 
     def human(console: Console) -> None:
@@ -60,13 +65,22 @@ def report(
 def export(
     directory: Run,
     format: Annotated[Literal["module", "onnx"], typer.Option(help="An ordinary PyTorch module, or ONNX.")] = "onnx",
+    trust_code: Trust = False,
     json: Json = False,
 ) -> None:
-    """Export every winner, checked against the trained network on test images."""
+    """Export every winner, checked against the trained network: on test images, where they are still there."""
+    from trueshot.core.errors import DataError
     from trueshot.core.run import RunDirectory
 
     run = RunDirectory.existing(directory)
-    exported = export_winners(run, format, _test_images(run))
+    if run.config.get("source") is None:
+        raise RunError(f"{run.path} was made without images, so that it has no networks: search with --data")
+    try:
+        test = _test_images(run)
+    except DataError as error:
+        print(f"note: exports are compared on made-up images, as the run's are not there: {error}", file=sys.stderr)
+        test = None
+    exported = export_winners(run, format, test, trust_code=trust_code)
 
     def human(console: Console) -> None:
         for name, difference in exported.items():
@@ -80,16 +94,18 @@ def classify(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     network: Annotated[str | None, typer.Option(help="Which network; the recommended one without it.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to name.")] = 3,
+    trust_code: Trust = False,
     json: Json = False,
 ) -> None:
     """Classify images with a network that a search found."""
     import torch
 
     from trueshot.reporting.export import classify as run_classify
-    from trueshot.spaces.storage import load_network
+    from trueshot.spaces.storage import load_network, model_of
     from trueshot.training.data.preprocessing import Preprocessing, decode_image
+    from trueshot.training.loading import network_folder
 
-    loaded = load_network(_network_folder(directory, network))
+    loaded = load_network(network_folder(directory, network), trust_code=trust_code)
     preprocessing = Preprocessing.from_dict(loaded.preprocessing)
     tensors = torch.cat([decode_image(image, preprocessing) for image in images])
     answers = run_classify(loaded, tensors, top=top)
@@ -102,12 +118,14 @@ def classify(
         {"image": str(image), "classes": [{"name": name, "probability": share} for name, share in answer]}
         for image, answer in zip(images, answers, strict=True)
     ]
-    emit({"network": loaded.meta["name"], "images": results}, as_json=json, human=human)
+    emit({"network": loaded.meta["name"], "model": model_of(loaded.meta), "images": results}, as_json=json, human=human)
 
 
-def export_winners(run: RunDirectory, format: str, test: Part) -> dict[str, float]:
-    """Export all winners and return the greatest difference of their logits on test images, by name."""
-    from trueshot.core.errors import RunError
+def export_winners(run: RunDirectory, format: str, test: Part | None, *, trust_code: bool = False) -> dict[str, float]:
+    """Export all winners and return the greatest difference of their logits on test images, by name.
+
+    Without test images they are compared on images of random pixels.
+    """
     from trueshot.core.files import read_json
     from trueshot.reporting.export import export_module, export_onnx
     from trueshot.spaces.storage import load_network
@@ -121,9 +139,11 @@ def export_winners(run: RunDirectory, format: str, test: Part) -> dict[str, floa
     exporter = export_onnx if format == "onnx" else export_module
 
     def images(folder: Path) -> Tensor:
-        return _first_images(test, Preprocessing.from_dict(load_network(folder).preprocessing))
+        loaded = load_network(folder, trust_code=trust_code)
+        preprocessing = Preprocessing.from_dict(loaded.preprocessing)
+        return _made_up(preprocessing) if test is None else _first_images(test, preprocessing)
 
-    return {folder.name: exporter(folder, example_images=images(folder)) for folder in folders}
+    return {folder.name: exporter(folder, example_images=images(folder), trust_code=trust_code) for folder in folders}
 
 
 def absent_exporters() -> tuple[str, ...]:
@@ -191,43 +211,28 @@ def _first_images(test: Part, preprocessing: Preprocessing, count: int = 32) -> 
     return preprocessing.normalise(images[:count])
 
 
+def _made_up(preprocessing: Preprocessing, count: int = 8) -> Tensor:
+    """Return images of random pixels, the same each time, ready for a network."""
+    import torch
+
+    shape = (count, preprocessing.channels, preprocessing.image_size, preprocessing.image_size)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return preprocessing.normalise(pixels)
+
+
 def _test_images(run: RunDirectory) -> Part:
     """Load the test images of a run's data again.
 
     Raises:
-        RunError: when the data has changed since.
+        DataError: when they are not there, or the data has changed since.
     """
-    from trueshot.core.errors import RunError
+    from trueshot.core.errors import DataError
     from trueshot.strategies.setup import load_dataset
     from trueshot.training.data.options import DataOptions
 
     config = run.config
-    if config.get("source") is None:
-        raise RunError(f"{run.path} was made without images, so that it has no networks: search with --data")
-    dataset = load_dataset(config["source"], DataOptions.make(config["search"]["data"]))
+    source = config.get("place") or config["source"]
+    dataset = load_dataset(source, DataOptions.make(config["search"]["data"]))
     if dataset.preprocessing.to_dict() != config["preprocessing"]:
-        raise RunError(f"the data in {config['source']} has changed since {run.path} was made: restore it first")
+        raise DataError(f"the data in {source} has changed since {run.path} was made")
     return dataset.test
-
-
-def _network_folder(directory: Path, name: str | None) -> Path:
-    """Return the folder of a network: the directory itself, the named one, or the one that the run recommends.
-
-    An earlier release recommended none: there it is the winner of the highest score.
-    """
-    from trueshot.core.errors import RunError
-    from trueshot.core.files import read_json
-
-    if (directory / "architecture.json").is_file():
-        return directory
-    folders = {path.parent.name: path.parent for path in directory.glob("winners/*/architecture.json")}
-    folders |= {path.parent.name: path.parent for path in directory.glob("baselines/*/architecture.json")}
-    if name is not None and name not in folders:
-        raise RunError(f"{directory} has no network '{name}': choose one of {', '.join(sorted(folders)) or 'none'}")
-    winners = sorted(folder for folder in folders.values() if folder.parent.name == "winners")
-    if name is None and not winners:
-        raise RunError(f"{directory} has no winners: give the run directory of a finished search")
-    if name is not None or "recommended" in folders:
-        return folders[name or "recommended"]
-    # The first of equals: the repeats of a winner come after it.
-    return max(winners, key=lambda folder: read_json(folder / "architecture.json")["extra"]["score"])

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -129,6 +130,42 @@ def _named(room: str, name: str, known: Collection[str] = ()) -> Named:
     if not (isinstance(own, type) and issubclass(own, Config)):
         raise ConfigError(f"{room} '{name}': its Config is no subclass of trueshot.core.config.Config: derive it")
     return Named(own, cls, members=members_of(room))
+
+
+def refuse_own_code(stored: Any, said: Any, where: str) -> None:
+    """Refuse values that name classes of users, which would be imported and so run, unless the user said them too.
+
+    Args:
+        stored: values that a file brought along, nested.
+        said: what the user said in this command, nested.
+        where: where the stored values come from, for the message.
+
+    Raises:
+        ConfigError: naming the first.
+    """
+    typed = set(_texts(said))
+    for text in _texts(stored):
+        if _OWN.search(text) and text not in typed:
+            raise ConfigError(
+                f"{where} uses {text}, code of its own, which is not run: add --trust-code if you trust it, or name it"
+                " in this command too"
+            )
+
+
+_OWN = re.compile(r"\.py:\w+|^\w+(\.\w+)+:\w+$")
+"""What names a class in a file or in a module; evaluators have colons too, but no points before them."""
+
+
+def _texts(values: Any) -> Iterator[str]:
+    """Return all texts among nested values."""
+    if isinstance(values, str):
+        yield values
+    elif isinstance(values, Mapping):
+        for value in values.values():
+            yield from _texts(value)
+    elif isinstance(values, Sequence):
+        for value in values:
+            yield from _texts(value)
 
 
 def members_of(room: str) -> tuple[str, ...]:

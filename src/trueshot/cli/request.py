@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from trueshot.cli.early import FALLBACK, search_config
-from trueshot.cli.names import TABLE, find, find_class, members_of
+from trueshot.cli.names import TABLE, find, find_class, members_of, refuse_own_code
 from trueshot.cli.values import NO_DATA, OUTSIDE, Said, fitted_space, let_workers_import, loaded
 from trueshot.core.config import make_own
 from trueshot.core.errors import ConfigError
@@ -42,6 +42,7 @@ from trueshot.strategies.run import SearchRun
 from trueshot.strategies.setup import Context, choose_device
 from trueshot.strategies.sizing import fitted
 from trueshot.training.data.dataset import Dataset
+from trueshot.training.data.sources import DIGITS, SHARED
 
 _GUESSED = 1.4
 """Share of the time left up to which a schedule for smaller images, foretold and not measured, is tried."""
@@ -66,6 +67,7 @@ class Request:
     workers: int | None = None
     executor: str = "local"
     ray: str | None = None
+    trust_code: bool = False
     began: float = field(default_factory=time.monotonic)
 
 
@@ -94,7 +96,7 @@ def prepare(request: Request, observer: Observer) -> SearchRun:
     else:
         made, search, schedule = _scheduled(made, request, observer, began)
         run = made.search.context.run
-    content = {**made.content, "search": search.config.flattened()}
+    content = {**made.content, "search": search.config.flattened(), **_place(made.content["source"])}
     # Runs without a time budget have no such key, nor have those of earlier releases.
     content |= {} if schedule is None else {"schedule": schedule}
     RunDirectory.open(run.path, content, resume=request.resume)
@@ -124,6 +126,8 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
     device = choose_device(request.device)
     earlier = None if request.supernet is None else RunDirectory.existing(request.supernet)
     inherited = {} if earlier is None else _inherited(earlier)
+    if not request.trust_code:
+        refuse_own_code(inherited, request.said.values, f"the run in {request.supernet}")
     values = merge({key: inherited[key] for key in ("source",) if key in inherited}, request.said.values)
     sized = earlier is not None or "image_size" in dict(values.get("data") or {})
     if image_size is not None:
@@ -143,7 +147,7 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
     config = search_config(said.values, below)
     config = config.replace(threads=config.threads or torch.get_num_threads())
     torch.set_num_threads(config.threads or 1)
-    space = _space(said, below, dataset, earlier)
+    space = _space(said, below, dataset, earlier, trust_code=request.trust_code)
     let_workers_import(space)
     costs = make_costs(space, request.costs)
     budget = config.budget.counted(costs)
@@ -182,6 +186,12 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
     return _Made(SearchRun(config=config, context=context), content, sized)
 
 
+def _place(source: str | None) -> dict[str, str]:
+    """Return where the data lies whatever the working folder, for commands that are given in another one."""
+    path = None if source is None else Path(source).expanduser()
+    return {} if path is None or source in (DIGITS, *SHARED) or not path.exists() else {"place": str(path.resolve())}
+
+
 def _within_reach(budget: BudgetConfig, costs: CostFunctions) -> BudgetConfig:
     """Return bounds that the architectures for smaller images can still reach: all of them may be cheap enough."""
     return budget.replace(most={name: min(most, cost_range(costs, name)[1]) for name, most in budget.most.items()})
@@ -207,7 +217,7 @@ def _inherited(earlier: RunDirectory) -> dict[str, Any]:
     stored = earlier.config
     search = dict(stored["search"])
     search["budget"] = {"fractions": search["budget"]["fractions"]}
-    return {**search, "source": stored["source"], "preset": stored["preset"]}
+    return {**search, "source": stored.get("place") or stored["source"], "preset": stored["preset"]}
 
 
 def _workers(request: Request) -> int | None:
@@ -224,13 +234,20 @@ def _default_out(request: Request, dataset: Dataset | None, space: Space) -> Pat
     return Path("runs") / name
 
 
-def _space(said: Said, below: Mapping[str, Any], dataset: Dataset | None, earlier: RunDirectory | None) -> Space:
+def _space(
+    said: Said,
+    below: Mapping[str, Any],
+    dataset: Dataset | None,
+    earlier: RunDirectory | None,
+    *,
+    trust_code: bool = False,
+) -> Space:
     """Make the space; with the supernet of an earlier run and no arguments, the one it was trained for."""
     name, given = said.space
     if earlier is not None and not given:
         # A class in a file of the user's is imported by its name first.
         wanted = None if name is None else find_class("space", name)
-        trained = rebuild(earlier.config["space"])
+        trained = rebuild(earlier.config["space"], trust_code=trust_code)
         if wanted in (None, type(trained)):
             return trained
     default = "topology" if dataset is not None else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trueshot.cli.flags import Option, options_of, with_options
-from trueshot.cli.options import Data, Device, Executor, Ray, Resume
+from trueshot.cli.options import Data, Device, Executor, Ray, Resume, Trust
 from trueshot.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def search(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One value, such as supernet.recipe.epochs=20."),
     ] = None,
+    trust_code: Trust = False,
     json: Json = False,
     said: Any = None,
 ) -> None:
@@ -99,6 +100,7 @@ def search(
         workers=workers,
         executor=executor,
         ray=ray,
+        trust_code=trust_code,
     )
     with make_progress() as progress:
         prepared = prepare(request, progress)

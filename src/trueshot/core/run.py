@@ -33,8 +33,8 @@ class RunDirectory:
         stored = run.stored(config, resume=resume)
         if stored is None:
             write_json(run.config_path, config)
-        elif stored.keys() - config.keys():
-            raise _another(path, stored, config, min(stored.keys() - config.keys()))
+        elif unknown := stored.keys() - config.keys() - _FREE:
+            raise _another(path, stored, config, min(unknown))
         return run
 
     def stored(self, config: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
@@ -51,9 +51,10 @@ class RunDirectory:
             if not resume:
                 raise RunError(f"{path} already holds a run: add --resume to go on with it, or choose another --out")
             stored = {key: value for key, value in read_json(self.config_path).items() if key != "version"}
-            for key in sorted(config, key=lambda key: (key in _FINGERPRINTS, key)):
-                if stored.get(key) != config[key]:
-                    raise _another(path, stored, config, key)
+            there, now = _settled(stored), _settled(config)
+            for key in sorted(now, key=lambda key: (key in _FINGERPRINTS, key)):
+                if there.get(key) != now[key]:
+                    raise _another(path, there, now, key)
             return stored
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} is no folder: choose another --out")
@@ -110,6 +111,26 @@ class RunDirectory:
     def network(self, name: str, role: str) -> Path:
         """Return the folder of one trained network."""
         return self.path / ("winners" if role in ("winner", "recommended") else "baselines") / name
+
+
+_FREE = frozenset({"source", "place", "test"})
+"""Keys of a configuration that a run may be gone on without: where its images lie, and which are tested on."""
+_DATA_FREE = frozenset({"workers", "max_bad_images"})
+"""The same among its options of the data."""
+
+
+def _settled(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration without what may be another when a run is gone on with."""
+
+    def without(values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        kept = {key: without(value) for key, value in values.items()}
+        if isinstance(kept.get("data"), dict):
+            kept["data"] = {key: value for key, value in kept["data"].items() if key not in _DATA_FREE}
+        return kept
+
+    return {key: without(value) for key, value in config.items() if key not in _FREE}
 
 
 _FINGERPRINTS = ("identity", "settings")

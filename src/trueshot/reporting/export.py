@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trueshot.core.errors import RunError
 from trueshot.core.files import write_bytes
-from trueshot.spaces.storage import ARCHITECTURE, WEIGHTS, LoadedNetwork, load_network
+from trueshot.spaces.storage import ARCHITECTURE, WEIGHTS, LoadedNetwork, load_network, model_of
 
 ONNX, PROGRAM = "model.onnx", "model.pt2"
 TOLERANCE = 1e-4
@@ -35,15 +35,18 @@ def classify(
     ]
 
 
-def export_onnx(folder: Path, *, example_images: Float[Tensor, "n channels height width"]) -> float:
+def export_onnx(
+    folder: Path, *, example_images: Float[Tensor, "n channels height width"], trust_code: bool = False
+) -> float:
     """Write ``model.onnx`` beside a saved network, checked with onnxruntime before it is written.
 
-    The batch is dynamic: input ``images`` ``(n, c, h, w)``, output ``logits`` ``(n, classes)``. Class names and
-    preprocessing are kept in the model's metadata.
+    The batch is dynamic: input ``images`` ``(n, c, h, w)``, output ``logits`` ``(n, classes)``. Class names,
+    preprocessing and names are kept in the model's metadata.
 
     Args:
         folder: of a saved network.
         example_images: real images, preprocessed, on which both networks are compared.
+        trust_code: whether code that the folder names may be run.
 
     Returns:
         The greatest absolute difference of a logit from PyTorch's.
@@ -53,7 +56,7 @@ def export_onnx(folder: Path, *, example_images: Float[Tensor, "n channels heigh
     """
     import onnxruntime
 
-    loaded = load_network(folder)
+    loaded = load_network(folder, trust_code=trust_code)
     program = torch.onnx.export(
         loaded.network,
         (_traced_batch(loaded, example_images),),
@@ -67,7 +70,13 @@ def export_onnx(folder: Path, *, example_images: Float[Tensor, "n channels heigh
     model = program.model_proto
     for node in model.graph.node:
         del node.metadata_props[:]  # stack traces with paths of this machine
-    for key, value in (("classes", list(loaded.classes)), ("preprocessing", loaded.preprocessing)):
+    told = {
+        "classes": list(loaded.classes),
+        "preprocessing": loaded.preprocessing,
+        "name": loaded.meta["name"],
+        "model": model_of(loaded.meta),
+    }
+    for key, value in told.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = f"trueshot.{key}", json.dumps(value)
     content = model.SerializeToString()
@@ -82,13 +91,15 @@ def export_onnx(folder: Path, *, example_images: Float[Tensor, "n channels heigh
     return difference
 
 
-def export_module(folder: Path, *, example_images: Float[Tensor, "n channels height width"]) -> float:
+def export_module(
+    folder: Path, *, example_images: Float[Tensor, "n channels height width"], trust_code: bool = False
+) -> float:
     """Write ``model.pt2`` beside a saved network: ``torch.export.load(path).module()`` runs it without trueshot.
 
     The file carries ``architecture.json`` (classes, preprocessing) as an extra file. Arguments, result and errors are
     those of :func:`export_onnx`.
     """
-    loaded = load_network(folder)
+    loaded = load_network(folder, trust_code=trust_code)
     example = _traced_batch(loaded, example_images)
     program = torch.export.export(loaded.network, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     for node in program.graph.nodes:

@@ -34,7 +34,7 @@ class Findings:
         front: everything that was evaluated.
         trained: the networks trained from scratch and their comparison, ``None`` where nothing was trained.
         more: every other section, in order.
-        space: ``None`` when its class cannot be imported here; drawings are then left out.
+        space: ``None`` when its class cannot be imported here, or is code that is not trusted; drawings are then left out.
     """
 
     config: dict[str, Any]
@@ -128,8 +128,8 @@ class Findings:
             return None
 
 
-def read_findings(run: RunDirectory) -> Findings:
-    """Read a finished search.
+def read_findings(run: RunDirectory, *, trust_code: bool = False) -> Findings:
+    """Read a finished search; ``trust_code`` allows to run the code of a space of its own.
 
     Raises:
         RunError: when the run has not finished, or a file of it is damaged.
@@ -153,13 +153,15 @@ def read_findings(run: RunDirectory) -> Findings:
         front=fronts[0],
         trained=trained[0] if trained else None,
         more=tuple(section for section in result.sections if all(section is not shown for shown in first)),
-        space=_space(result.head["space"]),
+        space=_space(result.head["space"], trust_code),
     )
 
 
-def _space(description: Mapping[str, Any]) -> Space | None:
+def _space(description: Mapping[str, Any], trust_code: bool) -> Space | None:
     try:
-        space: Space = rebuild({"class": description["class"], "arguments": description["arguments"]})
+        space: Space = rebuild(
+            {"class": description["class"], "arguments": description["arguments"]}, trust_code=trust_code
+        )
     except (ConfigError, KeyError):
         return None
     return space

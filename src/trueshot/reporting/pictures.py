@@ -16,13 +16,13 @@ from trueshot.reporting.page import save_pictures
 from trueshot.reporting.style import svg
 
 
-def write_pictures(run: RunDirectory, folder: Path) -> list[Path]:
+def write_pictures(run: RunDirectory, folder: Path, *, trust_code: bool = False) -> list[Path]:
     """Write the figures of the report and the drawing of the best winner as PNG files and return their paths.
 
     Raises:
         RunError: when the run is unfinished, or a file cannot be written.
     """
-    findings = read_findings(run)
+    findings = read_findings(run, trust_code=trust_code)
     pictures = {name: figure for name, (figure, _) in _drawn(findings).items() if figure is not None}
     if findings.trained is not None and findings.space is not None:
         pictures["architecture"] = draw_architecture(findings.space, findings.space.parse(findings.best.arch))

@@ -28,15 +28,16 @@ _BEST = 10
 _LABELS = {"sgld": "Weight sampling", "retrain": "Training from scratch"}
 
 
-def write_report(run: RunDirectory) -> Path:
+def write_report(run: RunDirectory, *, trust_code: bool = False) -> Path:
     """Write ``report.html`` of a finished run and return its path.
 
     The file holds its style and figures and names no other resource; it follows the reader's light or dark theme.
+    Architectures of a space whose code is not trusted, or not there, are not drawn.
 
     Raises:
         RunError: when the run has not finished, a file of it is damaged, or the report cannot be written.
     """
-    findings = read_findings(run)
+    findings = read_findings(run, trust_code=trust_code)
     page = render_page(
         "report.html.jinja",
         **_headline(findings),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from trueshot.core.errors import ConfigError
 from trueshot.core.modules import import_file
 from trueshot.spaces.checks import as_tuples
 from trueshot.spaces.space import Space
+
+_OURS = __name__.rpartition(".")[0]
 
 
 def describe(space: Space) -> dict[str, Any]:
@@ -51,16 +55,20 @@ def plain(space: Space) -> dict[str, Any]:
     return {**description, "arguments": own}
 
 
-def rebuild(description: dict[str, Any]) -> Space:
+def rebuild(description: dict[str, Any], *, trust_code: bool = False) -> Space:
     """Import the class that :func:`describe` named and make the space again; JSON lists become tuples.
 
-    A ``file`` in the description, where it still exists, is where the class is found.
+    Importing a module runs it, so that a description from elsewhere could run anything: spaces of this package and of
+    modules that are imported already are made; others only where their code is trusted. Then a ``file`` in the
+    description, where it still exists, is where the class is found.
 
-    Importing a module runs it, as any import does; whatever is no :class:`Space` is refused.
+    Args:
+        description: of the space.
+        trust_code: whether code of its own may be run.
 
     Raises:
-        ConfigError: when the description is malformed, the class cannot be imported, is no space, or takes other
-            arguments.
+        ConfigError: when the description is malformed, the class cannot be imported, is code that is not trusted, is no
+            space, or takes other arguments.
     """
     name, arguments = description.get("class"), description.get("arguments")
     if not isinstance(name, str) or name.count(":") != 1 or not isinstance(arguments, dict):
@@ -68,7 +76,14 @@ def rebuild(description: dict[str, Any]) -> Space:
     module, _, attribute = name.partition(":")
     file = description.get("file")
     try:
-        found: Any = import_file(Path(file)) if file and Path(file).is_file() else importlib.import_module(module)
+        found: Any = _imported(module) if not trust_code else None
+        if found is None and not trust_code:
+            raise ConfigError(
+                f"space {name} is code of its own{f', in {file}' if file else ''}, which is not run: add --trust-code"
+                " (in Python trust_code=True) if you trust it"
+            )
+        if found is None:
+            found = import_file(Path(file)) if file and Path(file).is_file() else importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
@@ -84,3 +99,10 @@ def rebuild(description: dict[str, Any]) -> Space:
             f"space {name} does not take these arguments ({error}): use the release that wrote them"
         ) from error
     return space
+
+
+def _imported(module: str) -> ModuleType | None:
+    """Return a module that runs no code of others when it is imported; ``None`` for any other."""
+    if module == _OURS or module.startswith(f"{_OURS}."):
+        return importlib.import_module(module)
+    return sys.modules.get(module)

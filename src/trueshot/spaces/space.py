@@ -271,6 +271,11 @@ class Space(abc.ABC):
         """
         return favoured(self, weights)
 
+    @property
+    def model_name(self) -> str:
+        """Whose networks these are, for people and files: the name of the space, or that of another library's model."""
+        return self.name
+
     def stream_name(self, row: Integer[np.ndarray, " decisions"]) -> str:
         """Return the text by which the random streams of the network of one architecture are named."""
         return self.format(row)

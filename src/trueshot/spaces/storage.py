@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ def save_network(
     content = {
         "name": name,
         "kind": _KINDS[0],
+        "model": space.model_name,
         "space": describe(space) | ({"file": file} if (file := source_of(type(space))) else {}),
         "arch": arch,
         "params": count_params(network),
@@ -95,13 +96,23 @@ def save_network(
     write_json(folder / ARCHITECTURE, content)
 
 
-def load_network(folder: Path) -> LoadedNetwork:
+def model_of(meta: Mapping[str, Any]) -> str:
+    """Return whose network the content of an ``architecture.json`` is of: a space's name, or timm's of a model."""
+    # Releases that did not write it knew spaces by their classes.
+    return str(meta.get("model") or meta["space"]["class"].rpartition(":")[2].lower())
+
+
+def load_network(folder: Path, *, trust_code: bool = False) -> LoadedNetwork:
     """Rebuild a trained network from ``architecture.json`` and ``model.safetensors``.
+
+    Args:
+        folder: of the network.
+        trust_code: whether code that it names may be run, see :func:`~trueshot.spaces.description.rebuild`.
 
     Raises:
         CheckpointError: when the weights are absent, corrupt or of another network.
         RunError: when ``architecture.json`` is absent or malformed.
-        ConfigError: when the class of the space cannot be imported.
+        ConfigError: when the class of the space cannot be imported, or is code that is not trusted.
     """
     meta = read_json(folder / ARCHITECTURE)
     try:
@@ -111,7 +122,7 @@ def load_network(folder: Path) -> LoadedNetwork:
             raise RunError(
                 f"{folder / ARCHITECTURE} holds a network of kind '{kind}', which this trueshot cannot build"
             )
-        space = rebuild(description)
+        space = rebuild(description, trust_code=trust_code)
     except (KeyError, TypeError) as error:
         raise RunError(f"{folder / ARCHITECTURE} is incomplete ({error}): export the network again") from error
     state = _read_weights(folder / WEIGHTS, checksum)

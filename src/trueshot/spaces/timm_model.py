@@ -41,6 +41,11 @@ class TimmModel(Space):
         )
         return network
 
+    @property
+    def model_name(self) -> str:
+        """Timm's own name."""
+        return self.model
+
     def stream_name(self, row: Any) -> str:
         """Return the text that its random streams are named by."""
         return f"timm {self.model} of {self.classes} classes for {self.image_size} pixels"

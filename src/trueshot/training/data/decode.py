@@ -118,7 +118,7 @@ def look(item: Item, decoded_up_to: int) -> tuple[Header, UInt8[np.ndarray, "h w
     with _opened(item) as stream, Image.open(stream) as image:
         seen = _header(image)
         if max(image.size) <= decoded_up_to:
-            return seen, np.asarray(_upright(image))
+            return seen, np.asarray(upright(image))
         if not _complete(stream, image.format):
             image.load()
         return seen, None
@@ -138,7 +138,7 @@ def open_image(item: Item) -> Image.Image:
     if quick is not None:
         return Image.fromarray(quick)
     with _opened(item) as stream, Image.open(stream) as image:
-        return _upright(image).copy()
+        return upright(image).copy()
 
 
 def fit(image: Image.Image, geometry: Geometry) -> UInt8[np.ndarray, "c s s"]:
@@ -254,7 +254,8 @@ def _header(image: Image.Image) -> Header:
     return Header(width=width, height=height, grey=image.mode in GREY_MODES)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """Decode an opened image, turned as its camera says, as 8 bits of grey (``L``) or colour (``RGB``)."""
     image.load()
     return _eight_bits(ImageOps.exif_transpose(image) if _orientation(image) != 1 else image)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float32, UInt8
+from PIL import Image
 from torch import Tensor
 
 from trueshot.core.errors import DataError
-from trueshot.training.data.decode import DECODER_ERRORS, Geometry, fit, open_image, reason_of
+from trueshot.training.data.decode import DECODER_ERRORS, Geometry, fit, open_image, reason_of, upright
 
 INTERPOLATIONS = ("bicubic", "bilinear", "nearest", "lanczos", "box", "hamming")
 
@@ -90,6 +91,14 @@ class Preprocessing:
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"saved preprocessing is not usable ({error!r}): export the network again") from error
 
+    def __call__(self, image: str | Path | bytes | Image.Image) -> Float32[Tensor, "1 c s s"]:
+        """Prepare one image, a file, the bytes of one or a Pillow image, exactly as evaluation prepares its images.
+
+        Raises:
+            DataError: when the image cannot be read.
+        """
+        return decode_image(Path(image) if isinstance(image, str) else image, self)
+
     def normalise(self, images: UInt8[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
         """Scale pixels to [0, 1], subtract the mean and divide by the deviation, per channel."""
         return self.standardise(images.to(torch.float32).div_(255))
@@ -101,14 +110,15 @@ class Preprocessing:
         return images.sub_(mean).div_(std)
 
 
-def decode_image(source: Path | bytes, preprocessing: Preprocessing) -> Float32[Tensor, "1 c s s"]:
-    """Prepare one image file, or the bytes of one, for a trained network, exactly as evaluation prepares its images.
+def decode_image(source: Path | bytes | Image.Image, preprocessing: Preprocessing) -> Float32[Tensor, "1 c s s"]:
+    """Prepare one image for a trained network; see :meth:`Preprocessing.__call__`.
 
     Raises:
         DataError: when the image cannot be read.
     """
     try:
-        pixels = fit(open_image(source), preprocessing.geometry)
+        image = upright(source) if isinstance(source, Image.Image) else open_image(source)
+        pixels = fit(image, preprocessing.geometry)
     except DECODER_ERRORS as error:
         name = str(source) if isinstance(source, Path) else "image"
         raise DataError(f"cannot read {name}: {reason_of(error)}; give a whole JPEG, PNG or like file") from error

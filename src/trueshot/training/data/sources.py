@@ -24,6 +24,7 @@ from trueshot.training.data.parquet import ParquetImages, list_parquet
 from trueshot.training.data.parts import Reader, held_back
 from trueshot.training.data.splits import split, subset
 
+DIGITS = "digits"
 SHARED = ("cifar10", "subimagenet64")
 
 
@@ -91,7 +92,7 @@ def list_source(spec: str) -> Listing:
     Raises:
         DataError: when there is no such thing, or it holds no images with classes.
     """
-    if spec == "digits":
+    if spec == DIGITS:
         return _digits()
     if spec in SHARED:
         return list_parquet(_shared(spec))
