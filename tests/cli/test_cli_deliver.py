@@ -164,7 +164,7 @@ def hostile(run, folder):
     file = folder / "hostile.py"
     file.write_text(HOSTILE)
     for path in [*run.glob("*/*/architecture.json"), run / "result.json", run / "config.json"]:
-        content = read_json(path)
+        content = json.loads(path.read_text())
         description = (content if "space" in content else content["head"])["space"]
         description |= {"class": "hostile:Mine", "file": str(file)}
         path.write_text(json.dumps(content))

@@ -1,13 +1,16 @@
 import io
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from data_files import encoded, pixels
+import torch
 from PIL import Image, ImageOps
 
+from trueshot.training.data import decode
 from trueshot.training.data.decode import (
     DECODER_ERRORS,
     Geometry,
@@ -17,8 +20,12 @@ from trueshot.training.data.decode import (
     look,
     map_chunked,
     open_image,
+    reason_of,
 )
 from trueshot.training.data.listing import FileImages
+
+
+NOTHING = torch.zeros(3, 64, 64, dtype=torch.uint8)
 
 
 def _saved(image, kind="PNG", **options):
@@ -109,6 +116,84 @@ def test_whole_images_with_bytes_behind_them_pass():
     for kind in ("JPEG", "PNG"):
         content = encoded(1, (100, 90), kind=kind) + b"trailing"
         assert look(content, 0)[0].width == 100
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "AVIF"])
+@pytest.mark.parametrize("size", [(40, 30), (300, 260)])
+def test_half_an_image_of_any_kind_and_size_is_found_at_first_sight(kind, size):
+    whole = encoded(1, size, kind=kind)
+    assert look(whole, 64)[0] == look(whole, 0)[0] == look(whole, 0, known_good=True)[0]
+    for limit in (0, 64):
+        with pytest.raises(DECODER_ERRORS):
+            look(whole[: len(whole) // 2], limit)
+
+
+@pytest.mark.parametrize("size", [(40, 30), (300, 260)])
+@pytest.mark.parametrize("exif", [False, True])
+def test_a_changed_byte_is_found_at_first_sight(size, exif):
+    told = Image.Exif()
+    told[0x0112] = 6
+    whole = bytearray(_saved(Image.fromarray(pixels(1, size)), **({"exif": told} if exif else {})))
+    whole[whole.index(b"IDAT") + 20] ^= 255
+    for limit in (0, 64):
+        with pytest.raises(DECODER_ERRORS):
+            look(bytes(whole), limit)
+
+
+def bomb(kind, width, height):
+    """A small file whose header tells of a large image."""
+    whole = bytearray(encoded(1, (16, 16), kind=kind))
+    if kind == "JPEG":
+        place = whole.index(b"\xff\xc0") + 5
+        whole[place : place + 4] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    elif kind == "PNG":
+        header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + whole[24:29]
+        whole[12:33] = header + zlib.crc32(header).to_bytes(4, "big")
+    elif kind == "BMP":
+        whole[18:26] = width.to_bytes(4, "little") + height.to_bytes(4, "little")
+    else:
+        whole[6:10] = width.to_bytes(2, "little") + height.to_bytes(2, "little")
+    return bytes(whole)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF"])
+def test_no_decoder_is_asked_for_more_pixels_than_pillow_allows(kind, monkeypatch, tmp_path):
+    def decode(*_):
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr("torch.ops.image.decode_jpeg", decode)
+    content = bomb(kind, 25000, 25000)
+    (tmp_path / "x").write_bytes(content)
+    for item in (content, tmp_path / "x"):
+        for limit in (0, 64):
+            with pytest.raises(Image.DecompressionBombError) as caught:
+                look(item, limit)
+        with pytest.raises(Image.DecompressionBombError):
+            open_image(item)
+    assert reason_of(caught.value) == "more than 178,956,970 pixels"
+
+
+@pytest.mark.parametrize("size", [(2, 2000), (2000, 2), (3, 97), (1, 4000)])
+def test_only_the_middle_of_a_strip_is_resized(size, monkeypatch):
+    wide = Image.fromarray(pixels(1, size))
+    geometry = _geometry(size=64, crop=0.875)
+    found = fit(wide, geometry)
+    asked = []
+    monkeypatch.setattr(decode, "_resizing", lambda _: lambda image: asked.append(image.size) or NOTHING)
+    fit(wide, geometry)
+    shorter = min(size)
+    assert asked == [tuple(min(side, 32 * shorter) for side in size)]
+    monkeypatch.undo()
+    # As if the whole were resized; a few pixels longer or shorter, the centre moves by less than one.
+    monkeypatch.setattr(decode, "LONGEST", 10**6)
+    assert np.abs(fit(wide, geometry).astype(float) - found).mean() < 3
+
+
+def test_images_that_are_long_but_no_strips_are_as_before(monkeypatch):
+    image = Image.fromarray(pixels(1, (320, 10)))
+    before = fit(image, _geometry(size=16))
+    monkeypatch.setattr(decode, "LONGEST", 10**6)
+    np.testing.assert_array_equal(fit(image, _geometry(size=16)), before)
 
 
 def test_floating_point_pixels_are_refused():

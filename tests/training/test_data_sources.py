@@ -154,21 +154,73 @@ def test_truncated_test_images_are_found_at_once(tmp_path):
         _load(tmp_path)
 
 
-def test_test_images_damaged_inside_are_found_when_asked_for(tmp_path):
-    write_folder(tmp_path / "train", {"a": 10, "b": 10})
-    write_folder(tmp_path / "test", {"a": 2, "b": 2}, start=500)
+@pytest.mark.parametrize("size", [(12, 12), (300, 260)])
+def test_test_images_damaged_inside_are_found_at_once(tmp_path, size):
+    write_folder(tmp_path / "train", {"a": 10, "b": 10}, size=size)
+    write_folder(tmp_path / "test", {"a": 2, "b": 2}, start=500, size=size)
     victim = tmp_path / "test" / "b" / "000.png"
     content = bytearray(victim.read_bytes())
     middle = content.index(b"IDAT") + 12
     content[middle : middle + 30] = bytes(30)
     victim.write_bytes(bytes(content))
-    dataset = _load(tmp_path)
-    assert dataset.test_size == 4
-    with pytest.raises(DataError, match=r"1 of 4 images cannot be read: .*000\.png"):
-        _ = dataset.test
+    with pytest.raises(DataError, match=r"1 of 24 images cannot be read: .*000\.png"):
+        _load(tmp_path)
     tolerant = _load(tmp_path, max_bad_images=1)
     assert len(tolerant.test) == 3
+    assert "000.png" in tolerant.notes[0]
+
+
+def test_test_images_damaged_later_are_found_when_asked_for(tmp_path):
+    write_folder(tmp_path / "train", {"a": 10, "b": 10})
+    write_folder(tmp_path / "test", {"a": 2, "b": 2}, start=500)
+    (strict, tolerant), victim = (_load(tmp_path, max_bad_images=n) for n in (0, 1)), tmp_path / "test" / "b" / "000.png"
+    victim.write_bytes(victim.read_bytes()[:-60])
+    with pytest.raises(DataError, match=r"1 of 4 images cannot be read: .*000\.png"):
+        _ = strict.test
+    assert len(tolerant.test) == 3
     assert "000.png" in tolerant.test.skipped[0]
+
+
+@pytest.mark.parametrize("own_test", [True, False])
+def test_test_images_have_a_digest_of_their_own(tmp_path, own_test):
+    train = {"a": 20, "b": 20}
+    write_folder(tmp_path / "train" if own_test else tmp_path, train)
+    if own_test:
+        write_folder(tmp_path / "test", {"a": 4, "b": 4}, start=500)
+    before = _load(tmp_path)
+    for part, same in (("test", True), ("train", False)):
+        encoded_part = before.held_back.encoded if part == "test" else None
+        rows = set() if encoded_part is None else {encoded_part.name(n) for n in range(len(encoded_part))}
+        files = sorted(tmp_path.rglob("*.png"))
+        victim = next(file for file in files if (str(file) in rows) == same and (same or "test" not in file.parts))
+        victim.write_bytes(encoded(99))
+        after = _load(tmp_path)
+        assert (after.digest == before.digest, after.test_digest == before.test_digest) == (same, not same)
+        assert torch.equal(after.train.labels, before.train.labels)
+        before = after
+    moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
+    assert (_load(moved).digest, _load(moved).test_digest) == (before.digest, before.test_digest)
+
+
+def test_a_removed_test_image_leaves_the_identity(tmp_path):
+    write_folder(tmp_path / "train", {"a": 10, "b": 10})
+    write_folder(tmp_path / "test", {"a": 4, "b": 4}, start=500)
+    before = _load(tmp_path)
+    (tmp_path / "test" / "a" / "000.png").unlink()
+    after = _load(tmp_path)
+    assert after.digest == before.digest
+    assert after.test_digest != before.test_digest
+
+
+def test_names_that_may_mean_two_things(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_folder(tmp_path / "digits", {"a": 10, "b": 10})
+    told = "digits are the images of that name; the folder beside this command is written ./digits"
+    assert told in _load("digits").notes
+    assert _load("./digits").classes == ("a", "b")
+    for empty in ("", "  "):
+        with pytest.raises(DataError, match="the name of the data is empty: give digits"):
+            _load(empty)
 
 
 def test_the_test_part_is_decoded_once_and_not_before(tmp_path, monkeypatch):

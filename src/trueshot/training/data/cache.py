@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
 from trueshot.core.errors import RunError
-from trueshot.core.files import replacing
+from trueshot.core.files import replacing, write_bytes
 from trueshot.training.data.layout import Survey
 
 LEAST = 2000
@@ -40,9 +41,7 @@ def remembered(digest: str, part: str, rows: Int64[np.ndarray, " n"], look: Call
     """
     if len(rows) < LEAST:
         return look()
-    versions = " ".join(f"{name} {version(name)}" for name in _DECODERS)
-    key = hashlib.blake2b(f"1 {digest} {part} {versions} ".encode() + rows.tobytes(), digest_size=16).hexdigest()
-    path = folder() / f"decoded-{key}.npy"
+    path = folder() / f"decoded-{_key(digest, part, rows)}.npy"
     kept = _read(path, len(rows))
     if kept is not None:
         return _survey(rows, kept)
@@ -50,6 +49,27 @@ def remembered(digest: str, part: str, rows: Int64[np.ndarray, " n"], look: Call
     if seen.pixels is not None and not seen.bad and len({pixels.shape for pixels in seen.pixels}) == 1:
         _write(path, np.stack(seen.pixels))
     return seen
+
+
+def is_known_good(stamp: str, part: str, rows: Int64[np.ndarray, " n"]) -> bool:
+    """Return whether all these images were decoded before, by the decoders that there are now, without an error."""
+    return len(rows) >= LEAST and _mark(stamp, part, rows).is_file()
+
+
+def note_good(stamp: str, part: str, rows: Int64[np.ndarray, " n"]) -> None:
+    """Keep that all these images can be decoded; ``stamp`` is another when any of them may be."""
+    if len(rows) >= LEAST:
+        with contextlib.suppress(OSError, RunError):
+            write_bytes(_mark(stamp, part, rows), b"")
+
+
+def _mark(stamp: str, part: str, rows: Int64[np.ndarray, " n"]) -> Path:
+    return folder() / f"decodable-{_key(stamp, part, rows)}"
+
+
+def _key(digest: str, part: str, rows: Int64[np.ndarray, " n"]) -> str:
+    versions = " ".join(f"{name} {version(name)}" for name in _DECODERS)
+    return hashlib.blake2b(f"1 {digest} {part} {versions} ".encode() + rows.tobytes(), digest_size=16).hexdigest()
 
 
 def _survey(rows: Int64[np.ndarray, " n"], pixels: UInt8[np.ndarray, "n h w *c"]) -> Survey:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trueshot.core.errors import DataError
 from trueshot.training.data.decode import BadImage, Geometry, decode_rows
-from trueshot.training.data.listing import Images, Item
+from trueshot.training.data.listing import Images, Item, Listing
 from trueshot.training.data.preprocessing import Preprocessing
 
 IMBALANCE = 5.0
@@ -145,7 +145,9 @@ class Dataset:
         validation: images that architectures are compared on.
         held_back: the test images, undecoded; see :attr:`test`.
         notes: what a reader of the results should know about the data, a sentence each.
-        digest: fingerprint of the source, equal wherever it lies; changed data changes it, options do not.
+        digest: fingerprint of the images to train and validate on, equal wherever they lie.
+        test_digest: the same of those to test on.
+        listing: of the source, from which earlier releases made one fingerprint of all.
     """
 
     name: str
@@ -156,6 +158,8 @@ class Dataset:
     held_back: HeldBack = field(repr=False)
     notes: tuple[str, ...]
     digest: str
+    test_digest: str = ""
+    listing: Listing | None = field(default=None, repr=False)
 
     @cached_property
     def test(self) -> Part:
@@ -221,7 +225,7 @@ def check_bad(bad: list[BadImage], total: int, allowed: int) -> None:
     """
     if len(bad) > allowed:
         raise DataError(
-            f"{len(bad)} of {total} images cannot be read: {name_bad(bad)}; remove or replace them, "
+            f"{len(bad)} of {total} images cannot be read: {name_bad(bad)}; replace them, or before a run remove them, "
             f"or skip them with a larger --max-bad-images (now {allowed})"
         )
 

@@ -45,6 +45,9 @@ CHUNK = 64
 TINY_BYTES = 8192
 """JPEG files up to this size are decoded at sight: nearly all that have up to 64 pixels a side are this small."""
 
+LONGEST = 32
+"""Images more than so many times as long as wide are cut to this before they are resized."""
+
 T = TypeVar("T")
 Stream = io.BytesIO | io.BufferedReader
 
@@ -90,18 +93,23 @@ def reason_of(error: Exception) -> str:
         return "not an image"
     if isinstance(error, FileNotFoundError):
         return "file is missing"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     text = " ".join(str(error).split())[:80]
     return text[:1].lower() + text[1:] if text and " at 0x" not in text else type(error).__name__
 
 
-def look(item: Item, decoded_up_to: int) -> tuple[Header, UInt8[np.ndarray, "h w *c"] | None]:
-    """Read size and mode of an image and see whether its end is there; decode it only if it is small or in doubt.
+def look(
+    item: Item, decoded_up_to: int, *, known_good: bool = False
+) -> tuple[Header, UInt8[np.ndarray, "h w *c"] | None]:
+    """Read size and mode of an image, and decode it once, so that a broken one is found before it is needed.
 
     Args:
         item: the image.
-        decoded_up_to: images with neither side above this many pixels are decoded.
+        decoded_up_to: the pixels of images with neither side above this many pixels are returned.
+        known_good: larger images have been decoded before and need not be again.
 
     Returns:
         The header, and the pixels ``(height, width[, 3])`` of a small image.
@@ -116,12 +124,16 @@ def look(item: Item, decoded_up_to: int) -> tuple[Header, UInt8[np.ndarray, "h w
     if quick is not None and max(quick.shape[:2]) <= decoded_up_to:
         return Header(width=quick.shape[1], height=quick.shape[0], grey=quick.ndim == 2), quick
     with _opened(item) as stream, Image.open(stream) as image:
-        seen = _header(image)
-        if max(image.size) <= decoded_up_to:
-            return seen, np.asarray(upright(image))
-        if not _complete(stream, image.format):
-            image.load()
-        return seen, None
+        (width, height), grey = image.size, image.mode in GREY_MODES
+        small = max(width, height) <= decoded_up_to
+        if image.format == "JPEG" and not small:
+            # All of the file is read, but an eighth of the pixels made.
+            image.draft(None, (width // 8, height // 8))
+        # Before the orientation is asked for: that decodes some images too, and keeps their errors to itself.
+        pixels = np.asarray(upright(image)) if small or not known_good else None
+        if _orientation(image) >= 5:
+            width, height = height, width
+        return Header(width=width, height=height, grey=grey), pixels if small else None
 
 
 def open_image(item: Item) -> Image.Image:
@@ -149,7 +161,21 @@ def fit(image: Image.Image, geometry: Geometry) -> UInt8[np.ndarray, "c s s"]:
     if geometry.crop == 1 and image.size == (geometry.image_size, geometry.image_size):
         pixels = np.array(image)
         return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    return _resizing(geometry)(image).numpy()
+    return _resizing(geometry)(_strip(image)).numpy()
+
+
+def _strip(image: Image.Image) -> Image.Image:
+    """Return the middle of an image that is far longer than wide, of which the central square is all that is seen.
+
+    Resized as a whole it would take hundreds of times the memory of the square.
+    """
+    width, height = image.size
+    shorter = min(width, height)
+    if max(width, height) <= LONGEST * shorter:
+        return image
+    keep = LONGEST * shorter
+    left, top = (max(0, (side - keep) // 2) for side in (width, height))
+    return image.crop((left, top, left + min(width, keep), top + min(height, keep)))
 
 
 def fit_all(images: Sequence[UInt8[np.ndarray, "..."]], geometry: Geometry) -> UInt8[np.ndarray, "n c s s"]:
@@ -217,13 +243,40 @@ def _size(item: bytes | Path) -> int:
     return len(item) if isinstance(item, bytes) else item.stat().st_size
 
 
+def check_pixels(width: int, height: int) -> None:
+    """Refuse an image of more pixels than Pillow decodes, before memory is taken for it.
+
+    Raises:
+        Image.DecompressionBombError: when it has more.
+    """
+    most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+    if most and width * height > most:
+        raise Image.DecompressionBombError(f"{width}x{height} pixels, more than {most:,} in all")
+
+
+def _jpeg_size(content: bytes) -> tuple[int, int] | None:
+    """Return width and height as the header of a JPEG has them, ``None`` where it cannot be found."""
+    place = 2
+    while place + 9 <= len(content) and content[place] == 0xFF:
+        marker = content[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", content, place + 5)
+            return width, height
+        place += 1 if marker == 0xFF else 2 + int(struct.unpack_from(">H", content, place + 2)[0])
+    return None
+
+
 def _quick_jpeg(content: bytes) -> UInt8[np.ndarray, "h w *c"] | None:
     """Decode a grey or colour JPEG, upright, in a quarter of Pillow's time; ``None`` leaves anything else to Pillow.
 
-    The operator is called without ``torchvision.io.decode_jpeg`` around it, which takes as long as decoding does.
+    So does a header that is unusual or tells of more pixels than Pillow decodes. The operator is called without ``torchvision.io.decode_jpeg`` around it, which takes as long as decoding does.
     """
     if not content.startswith(b"\xff\xd8\xff"):
         return None
+    size = _jpeg_size(content)
+    if size is None:
+        return None
+    check_pixels(*size)
     try:
         pixels = torch.ops.image.decode_jpeg(
             torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.UNCHANGED.value, True
@@ -247,13 +300,6 @@ def _opened(item: bytes | Path) -> Iterator[Stream]:
         yield stream
 
 
-def _header(image: Image.Image) -> Header:
-    width, height = image.size
-    if _orientation(image) >= 5:
-        width, height = height, width
-    return Header(width=width, height=height, grey=image.mode in GREY_MODES)
-
-
 def upright(image: Image.Image) -> Image.Image:
     """Decode an opened image, turned as its camera says, as 8 bits of grey (``L``) or colour (``RGB``)."""
     image.load()
@@ -265,18 +311,6 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(ORIENTATION, 1))
     except (TypeError, *DECODER_ERRORS):  # a broken EXIF block says nothing about the pixels
         return 1
-
-
-def _complete(stream: Stream, kind: str | None) -> bool:
-    """Say whether a JPEG or PNG ends as it must; other formats pass, some whole files with data behind them fail."""
-    marks = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
-    if kind not in marks:
-        return True
-    position = stream.tell()
-    stream.seek(-min(len(marks[kind]), stream.seek(0, io.SEEK_END)), io.SEEK_END)
-    end = stream.read()
-    stream.seek(position)
-    return end == marks[kind]
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

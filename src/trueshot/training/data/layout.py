@@ -52,18 +52,26 @@ class Survey:
         )
 
 
-def survey(images: Images, rows: Int64[np.ndarray, " n"], *, keep: bool, workers: int) -> Survey:
-    """Look at each of ``rows`` once; ``keep`` decodes small images in the same go.
+def survey(
+    images: Images, rows: Int64[np.ndarray, " n"], *, keep: bool, workers: int, known_good: bool = False
+) -> Survey:
+    """Decode each of ``rows`` once, so that every broken image is found before a run begins.
 
-    Without ``keep`` only headers and the last bytes are read, which finds foreign, empty and truncated files but not
-    damage in the middle of one.
+    Args:
+        images: of the source.
+        rows: which of them.
+        keep: whether pixels of small images are kept.
+        workers: threads, for images that are files.
+        known_good: all have been decoded before; of large images only headers are read then.
     """
     kept = 0
 
     def see(row: int) -> tuple[Header, Pixels | None] | BadImage:
         nonlocal kept
         try:
-            seen, pixels = look(images.item(row), SMALL_SIDE if keep and kept <= RESIDENT_BYTES else 0)
+            seen, pixels = look(
+                images.item(row), SMALL_SIDE if keep and kept <= RESIDENT_BYTES else 0, known_good=known_good
+            )
         except DECODER_ERRORS as error:
             return BadImage(row=row, name=images.name(row), reason=reason_of(error))
         kept += 0 if pixels is None else pixels.nbytes

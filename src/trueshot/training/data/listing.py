@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -84,13 +85,17 @@ class Labelled:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What a source holds before anything is split or decoded; absent parts are cut from ``train`` later."""
+    """What a source holds before anything is split or decoded; absent parts are cut from ``train`` later.
+
+    Its notes say what of the source is left out, a sentence each.
+    """
 
     name: str
     classes: tuple[str, ...]
     train: Labelled
     validation: Labelled | None = None
     test: Labelled | None = None
+    notes: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Return a hexadecimal fingerprint of classes, labels and images, equal wherever the data lies."""
@@ -104,12 +109,38 @@ class Listing:
         return state.hexdigest()
 
 
+def digest_of(classes: tuple[str, ...], parts: Sequence[tuple[Labelled, Int64[np.ndarray, " n"]]]) -> str:
+    """Return a hexadecimal fingerprint of some rows of labelled image files, equal wherever they lie."""
+    state = hashlib.blake2b(digest_size=16)
+    state.update(repr(classes).encode())
+    for part, rows in parts:
+        assert isinstance(part.images, FileImages)
+        state.update(f"part {len(rows)}".encode() + part.labels[rows].tobytes())
+        paths = tuple(part.images.paths[row] for row in rows)
+        _hash_images(FileImages(root=part.images.root, paths=paths), state)
+    return state.hexdigest()
+
+
+def stamp_of(images: Images, digest: str) -> str:
+    """Return a text that is another when any image may be: of files by their size and time, else the digest."""
+    if not isinstance(images, FileImages):
+        return digest
+    state = hashlib.blake2b(str(images.root.resolve()).encode(errors="surrogateescape"), digest_size=16)
+    for path in images.paths:
+        try:
+            status = (images.root / path).stat()
+        except OSError:
+            continue
+        state.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(errors="surrogateescape"))
+    return state.hexdigest()
+
+
 def _hash_images(images: Images, state: hashlib.blake2b) -> None:
     if isinstance(images, FileImages):
         sizes = [_size(images.root / path) for path in images.paths]
         by_content = sum(sizes) <= HASHED_BYTES
         for row, (path, size) in enumerate(zip(images.paths, sizes, strict=True)):
-            state.update(f"{path}\0{size}\0".encode())
+            state.update(f"{path}\0{size}\0".encode(errors="surrogateescape"))
             if by_content and size:
                 state.update(_content(images.item(row)))
         return

@@ -51,7 +51,7 @@ class _Views(TorchDataset[View]):
             with _seeded(self._streams.key("data/view", epoch, position)):
                 return self._crop(image.convert("L" if geometry.channels == 1 else "RGB"))
         except DECODER_ERRORS as error:
-            return f"cannot read {self._images.name(position)} ({reason_of(error)}): remove or replace it"
+            return f"cannot read {self._images.name(position)} ({reason_of(error)}): replace it by one that can, and go on with --resume"
 
 
 class _Keys:
@@ -113,7 +113,7 @@ def read_whole(images: EncodedImages) -> UInt8[Tensor, "n c s s"]:
     """
     pixels, bad = decode_rows(images.images, images.rows.tolist(), images.geometry, images.workers)
     if bad:
-        raise DataError(f"cannot read {bad[0].name} ({bad[0].reason}): remove or replace it")
+        raise DataError(f"cannot read {bad[0].name} ({bad[0].reason}): replace it by one that can, and go on with --resume")
     return torch.from_numpy(pixels)
 
 

@@ -14,11 +14,11 @@ from sklearn.datasets import load_digits
 from trueshot.core.errors import DataError
 from trueshot.core.random import Streams
 from trueshot.core.tables import DATA_VARIABLE
-from trueshot.training.data.cache import remembered
+from trueshot.training.data.cache import is_known_good, note_good, remembered
 from trueshot.training.data.dataset import IMBALANCE, Dataset, check_bad, imbalance, name_bad
 from trueshot.training.data.folder import list_folder
 from trueshot.training.data.layout import Survey, layout_notes, survey
-from trueshot.training.data.listing import ArrayImages, Labelled, Listing
+from trueshot.training.data.listing import ArrayImages, FileImages, Labelled, Listing, digest_of, stamp_of
 from trueshot.training.data.options import DataOptions
 from trueshot.training.data.parquet import ParquetImages, list_parquet
 from trueshot.training.data.parts import Reader, held_back
@@ -38,9 +38,9 @@ def load(spec: str, *, options: DataOptions, streams: Streams) -> Dataset:
         streams: source of the splits; equal streams give equal parts.
 
     Returns:
-        The dataset. Every training and validation image of at most 64 pixels has been decoded, once. Of larger images
-        and of test images, headers and last bytes have been read, so that foreign, empty and truncated files are found
-        now; the pixels of test images are not read before ``Dataset.test`` is asked for.
+        The dataset. Every image has been decoded once, so that broken ones are found now (many large ones that were
+        whole before are not decoded again); the pixels of test images are not kept, nor made again before
+        ``Dataset.test`` is asked for.
 
     Raises:
         DataError: one line that names the file, class or column at fault and the remedy.
@@ -49,14 +49,18 @@ def load(spec: str, *, options: DataOptions, streams: Streams) -> Dataset:
     chosen = _choose(listing, options, streams)
     workers = options.worker_count()
     small = options.image_size is None or options.image_size <= 64
-    digest = listing.digest()
+    digest, test_digest = _digests(listing, options, streams)
 
     def look(name: str) -> Survey:
         part, rows = chosen[name]
-        keep = small and name != "test"
-        decode = partial(survey, part.images, rows, keep=keep, workers=workers)
+        keep, stamp = small and name != "test", stamp_of(part.images, digest)
+        known = is_known_good(stamp, name, rows)
+        decode = partial(survey, part.images, rows, keep=keep, workers=workers, known_good=known)
         # Only the digest of such a file is sure to follow the content of every image.
-        return remembered(digest, name, rows, decode) if keep and isinstance(part.images, ParquetImages) else decode()
+        seen = remembered(digest, name, rows, decode) if keep and isinstance(part.images, ParquetImages) else decode()
+        if not known and not seen.bad and seen.pixels is None:
+            note_good(stamp, name, rows)
+        return seen
 
     seen = {name: look(name) for name in chosen}
     bad = [image for part in seen.values() for image in part.bad]
@@ -79,8 +83,11 @@ def load(spec: str, *, options: DataOptions, streams: Streams) -> Dataset:
         held_back=held_back(reader, picked["test"].source, picked["test"].seen, options.max_bad_images - len(bad)),
         notes=(),
         digest=digest,
+        test_digest=test_digest,
+        listing=listing,
     )
-    notes = [f"{len(bad)} unreadable images are skipped: {name_bad(bad)}"] if bad else []
+    notes = [*_name_notes(spec), *listing.notes]
+    notes += [f"{len(bad)} unreadable images are skipped: {name_bad(bad)}"] if bad else []
     notes += layout_notes(list(seen.values()), reader.geometry.image_size)
     notes += _subset_notes(listing, chosen, options)
     return replace(dataset, notes=(*_imbalance_notes(dataset), *notes))
@@ -92,6 +99,8 @@ def list_source(spec: str) -> Listing:
     Raises:
         DataError: when there is no such thing, or it holds no images with classes.
     """
+    if not spec.strip():
+        raise DataError(f"the name of the data is empty: give digits, {', '.join(SHARED)}, a folder or a Parquet file")
     if spec == DIGITS:
         return _digits()
     if spec in SHARED:
@@ -107,6 +116,41 @@ def list_source(spec: str) -> Listing:
     if path.suffix.lower() not in (".parquet", ".pq"):
         raise DataError(f"'{spec}' is neither a folder nor a .parquet file: give one of these")
     return list_parquet(path)
+
+
+def _name_notes(spec: str) -> list[str]:
+    """Say which of two is taken where a folder has the name of images that come with this package."""
+    if spec in (DIGITS, *SHARED) and Path(spec).is_dir():
+        return [f"{spec} are the images of that name; the folder beside this command is written ./{spec}"]
+    return []
+
+
+def _digests(listing: Listing, options: DataOptions, streams: Streams) -> tuple[str, str]:
+    """Return fingerprints of the images to train and to validate on, and of those to test on.
+
+    Of image files they are apart, so that a test image can be mended; other sources are one file, which is whole.
+    """
+    if not isinstance(listing.train.images, FileImages):
+        return (listing.digest(),) * 2
+    rows, test, test_rows = _test_rows(listing, options, streams)
+    fitted = [(listing.train, np.sort(rows))]
+    if listing.validation is not None:
+        fitted.append((listing.validation, np.arange(len(listing.validation))))
+    return digest_of(listing.classes, fitted), digest_of(listing.classes, [(test, np.sort(test_rows))])
+
+
+def _test_rows(
+    listing: Listing, options: DataOptions, streams: Streams
+) -> tuple[Int64[np.ndarray, " n"], Labelled, Int64[np.ndarray, " m"]]:
+    """Return which rows of the training part are left to it, and which rows of which part are tested on."""
+    train, test = listing.train, listing.test
+    if test is not None:
+        return np.arange(len(train)), test, np.arange(len(test))
+    cut = streams.numpy("data/test")
+    rows, test_rows = split(
+        train.labels, options.test_fraction, classes=listing.classes, parts=3, generator=cut
+    )
+    return rows, train, test_rows
 
 
 def _digits() -> Listing:
@@ -137,14 +181,8 @@ Chosen = dict[str, tuple[Labelled, Int64[np.ndarray, " n"]]]
 def _choose(listing: Listing, options: DataOptions, streams: Streams) -> Chosen:
     """Decide which rows of which part of the source are used at all, so that no others are decoded."""
     classes = listing.classes
-    train, validation, test = listing.train, listing.validation, listing.test
-    rows = np.arange(len(train))
-    if test is None:
-        test = train
-        cut = streams.numpy("data/test")
-        rows, test_rows = split(train.labels, options.test_fraction, classes=classes, parts=3, generator=cut)
-    else:
-        test_rows = np.arange(len(test))
+    train, validation = listing.train, listing.validation
+    rows, test, test_rows = _test_rows(listing, options, streams)
     limit = options.max_images
     if validation is not None and limit is not None:
         validation_limit = max(round(limit * options.validation_fraction), 1)
