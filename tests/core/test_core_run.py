@@ -1,5 +1,8 @@
 """The run directory: started once, gone on with only by the same configuration."""
 
+import subprocess
+import sys
+
 import pytest
 
 from trueshot.core.errors import RunError
@@ -119,3 +122,49 @@ def test_records_round_trip_through_json(measured):
         validation=accuracy, test=accuracy, seconds=1.5,
     )  # fmt: skip
     assert NetworkRecord.from_json(record.to_json()) == record
+
+
+def test_a_run_is_gone_on_with_wherever_its_images_lie(tmp_path):
+    first = {"source": "D", "place": "/a/D", "identity": "6f", "asked": {"search": {"data": {"workers": 2, "seed": 0}}}}
+    RunDirectory.open(tmp_path, first, resume=False)
+    other = {**first, "source": "../D", "place": "/b/D", "asked": {"search": {"data": {"workers": 0, "seed": 0}}}}
+    other["asked"]["search"]["data"]["max_bad_images"] = 3
+    run = RunDirectory.open(tmp_path, other, resume=True)
+    # Later commands find them.
+    assert (run.config["source"], run.config["place"]) == ("../D", "/b/D")
+    with pytest.raises(RunError, match=r"asked\.search\.data\.seed: 0 there, 1 now"):
+        RunDirectory.open(tmp_path, {**other, "asked": {"search": {"data": {"seed": 1}}}}, resume=True)
+
+
+@pytest.mark.parametrize("more", [{}, {"preprocessing": {"mean": [0.2]}}])
+def test_other_images_are_told_as_such(tmp_path, more):
+    before = {"identity": "6f", "preprocessing": {"mean": [0.1]}}
+    RunDirectory.open(tmp_path, before, resume=False)
+    with pytest.raises(RunError, match="holds a run of other images: those to train and to validate on, or how they"):
+        RunDirectory.open(tmp_path, {**before, **more, "identity": "9c"}, resume=True)
+
+
+WORK = """
+import sys
+from pathlib import Path
+from trueshot.core.run import RunDirectory
+with RunDirectory(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_two_processes_do_not_work_in_one_directory(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    command = [sys.executable, "-c", WORK, str(run.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "locked\n"
+        with (
+            pytest.raises(RunError, match=rf"process {other.pid} works in .*run: wait until it has ended"),
+            run.locked(),
+        ):
+            pass
+        other.kill()
+    # A lock goes with its process, and is no content of the folder.
+    with run.locked():
+        assert run.stored({}, resume=False) is None

@@ -73,3 +73,11 @@ def test_svg_keeps_text_and_names_no_address():
     assert "var(--ink)" in text
     assert INK not in text
     assert text == svg(figure, 'says "a < b" & more')
+
+
+@pytest.mark.parametrize("name", ["$^$", "$x", "a_{b}", r"\\alpha$", "$$", "100 %$", "<b>&"])
+def test_names_of_classes_are_no_formulas(findings, name):
+    best = findings.best
+    classes = (name, *(f"class {number}" for number in range(1, len(best.test.per_class))))
+    drawn = svg(figures.classes_figure(best, classes), "recall")
+    assert name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in drawn

@@ -4,13 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from trueshot.core.errors import ConfigError
 from trueshot.sampling import Uniform
 from trueshot.search.bounds import Bounds
-from trueshot.spaces import NasBench201
+from trueshot.spaces import NasBench201, Site, Space
 from trueshot.spaces.costs import CostFunctions, standard_costs
-from trueshot.strategies.checks import check_costs, check_sampler, checked_found
+from trueshot.strategies.checks import check_costs, check_head, check_sampler, checked_found
 from trueshot.strategies.protocol import Found
 from trueshot.strategies.setup import Context
 
@@ -102,3 +104,30 @@ def test_what_was_found_outside_the_bounds_is_left_out():
     assert len(checked_found(found(rows, [1.0, 2.0]), "mine", where(max_madds=dear)).archs) == 2
     with pytest.raises(ConfigError, match="none of the 2 architectures that strategy mine found is inside the bounds"):
         checked_found(found(rows, [1.0, 2.0]), "mine", where(max_madds=1))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Headed(Space):
+    """One spot, and a head that says what it was told to."""
+
+    name = "headed"
+    says: str = "ten"
+
+    def assemble(self, place):
+        body = place(Site(decision="a", candidates={"x": nn.Sequential}, in_channels=3, out_channels=3))
+        width = {"ten": 10, "right": self.classes, "map": self.classes}[self.says]
+        head = nn.Conv2d(3, width, 1) if self.says == "map" else nn.Sequential(nn.Flatten(), nn.LazyLinear(width))
+        return nn.Sequential(body, head)
+
+
+@pytest.mark.parametrize(
+    ("says", "told"), [("ten", r"gives 10 logits for 4 classes \(shape \(1, 10\)"), ("map", "gives 8")]
+)
+def test_a_head_gives_a_logit_for_each_class(says, told):
+    shape = {"image_size": 8, "classes": 4}
+    with pytest.raises(ConfigError, match=rf"of space headed {told}.*: let its head have self\.classes outputs"):
+        check_head(Headed(says=says, **shape))
+    state = torch.random.get_rng_state()
+    check_head(Headed(says="right", **shape))
+    check_head(NasBench201())
+    assert torch.equal(torch.random.get_rng_state(), state)

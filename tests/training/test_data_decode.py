@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from data_files import encoded, pixels
 import torch
+from data_files import encoded, pixels
 from PIL import Image, ImageOps
 
 from trueshot.training.data import decode
@@ -23,7 +23,6 @@ from trueshot.training.data.decode import (
     reason_of,
 )
 from trueshot.training.data.listing import FileImages
-
 
 NOTHING = torch.zeros(3, 64, 64, dtype=torch.uint8)
 

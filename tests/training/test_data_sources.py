@@ -173,7 +173,10 @@ def test_test_images_damaged_inside_are_found_at_once(tmp_path, size):
 def test_test_images_damaged_later_are_found_when_asked_for(tmp_path):
     write_folder(tmp_path / "train", {"a": 10, "b": 10})
     write_folder(tmp_path / "test", {"a": 2, "b": 2}, start=500)
-    (strict, tolerant), victim = (_load(tmp_path, max_bad_images=n) for n in (0, 1)), tmp_path / "test" / "b" / "000.png"
+    (strict, tolerant), victim = (
+        (_load(tmp_path, max_bad_images=n) for n in (0, 1)),
+        tmp_path / "test" / "b" / "000.png",
+    )
     victim.write_bytes(victim.read_bytes()[:-60])
     with pytest.raises(DataError, match=r"1 of 4 images cannot be read: .*000\.png"):
         _ = strict.test

@@ -56,6 +56,7 @@ def rank(
     """Train supernets, score architectures, and compare the ranking with the truth by every criterion."""
     from trueshot.cli.rank_values import ranking_config
     from trueshot.cli.values import Said, check_early
+    from trueshot.core.errors import short
 
     asked = Said.asked(config, said, data, space, set_)
     check_early(asked.space, device, executor, ray)
@@ -81,11 +82,16 @@ def rank(
         ranking = prepare(request, progress)
         run = ranking.context.run
         try:
-            result = ranking.run(observer=progress)
+            with run.locked():
+                result = ranking.run(observer=progress)
         except KeyboardInterrupt:
             progress.say(f"to go on with {run.path}, repeat the command with --resume")
             raise
-        progress.say(f"report: {write_ranking_report(run)}")
+        try:
+            progress.say(f"report: {write_ranking_report(run)}")
+        except Exception as error:
+            # The ranking is on the disk; nothing that shows it may take it down.
+            progress.say(f"warning: no report ({short(error)}); trueshot report {run.path} tries again")
     head = dict(result.head)
     emit({"run": str(run.path), **head}, as_json=json, human=lambda console: _show(console, run, head))
 

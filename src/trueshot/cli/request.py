@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from trueshot.cli.values import NO_DATA, OUTSIDE, Said, fitted_space, let_worker
 from trueshot.core.config import make_own
 from trueshot.core.errors import ConfigError
 from trueshot.core.executor import make_executor
+from trueshot.core.modules import source_of
 from trueshot.core.observe import Observer
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_duration, parse_duration
@@ -78,8 +80,11 @@ def prepare(request: Request, observer: Observer) -> SearchRun:
     data, and with ``--supernet`` the run that trained it. Whatever is wrong is said before the run directory is made.
     """
     began = request.began
-    if request.out is not None and not request.resume:
-        RunDirectory(request.out).stored({}, resume=False)
+    if request.out is not None:
+        if not request.resume:
+            RunDirectory(request.out).stored({}, resume=False)
+        elif not RunDirectory(request.out).config_path.is_file():
+            observer.say(f"note: there is no run in {request.out} to go on with: a new one is begun")
     made = _made(request, observer)
     kept = _schedule_of(made.search.context.run) if request.resume else {}
     if (size := kept.get("image_size")) is not None:
@@ -97,6 +102,7 @@ def prepare(request: Request, observer: Observer) -> SearchRun:
         made, search, schedule = _scheduled(made, request, observer, began)
         run = made.search.context.run
     content = {**made.content, "search": search.config.flattened(), **_place(made.content["source"])}
+    content |= _own(made.search.context.space)
     # Runs without a time budget have no such key, nor have those of earlier releases.
     content |= {} if schedule is None else {"schedule": schedule}
     RunDirectory.open(run.path, content, resume=request.resume)
@@ -145,14 +151,16 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
         del inherited["proposer"]
     below = merge(inherited, chosen) if named else merge(chosen, inherited)
     config = search_config(said.values, below)
-    config = config.replace(threads=config.threads or torch.get_num_threads())
-    torch.set_num_threads(config.threads or 1)
     space = _space(said, below, dataset, earlier, trust_code=request.trust_code)
     let_workers_import(space)
+    if not space.decisions:
+        raise ConfigError(f"space {space.name} has no decisions, so that there is nothing to search: place a site")
     costs = make_costs(space, request.costs)
     budget = config.budget.counted(costs)
     config = config.replace(budget=budget if image_size is None else _within_reach(budget, costs))
     run = RunDirectory(request.out or _default_out(request, dataset, space))
+    config = config.replace(threads=_threads(config.threads, run if request.resume else None))
+    torch.set_num_threads(config.threads or 1)
     context = Context(
         space=space,
         dataset=dataset,
@@ -168,6 +176,7 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
         earlier=earlier,
         retraining=config.retraining,
     )
+    context = _as_before(context, earlier if earlier is not None else run if request.resume else None)
     content = {
         "command": "search",
         "source": said.source,
@@ -186,10 +195,46 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
     return _Made(SearchRun(config=config, context=context), content, sized)
 
 
+_MOST_THREADS = 4
+"""Threads for each processor beyond which PyTorch does nothing but wait."""
+
+
+def _threads(asked: int | None, resumed: RunDirectory | None) -> int:
+    """Return the number of threads: the one asked for, that of the run that is gone on with, or PyTorch's own.
+
+    Raises:
+        ConfigError: when so many cannot work.
+    """
+    stored = resumed.config if resumed is not None and resumed.config_path.is_file() else {}
+    before = stored.get("search", {}).get("threads")
+    most = _MOST_THREADS * (os.cpu_count() or 1)
+    if asked is not None and asked != before and asked > most:
+        raise ConfigError(f"threads={asked} are too many for {os.cpu_count()} processors: give at most {most}, or none")
+    return asked or before or torch.get_num_threads()
+
+
+def _as_before(context: Context, run: RunDirectory | None) -> Context:
+    """Return the context with the fingerprint of the images that an earlier release gave a run, where it has that."""
+    dataset = context.dataset
+    if run is None or dataset is None or dataset.listing is None or not run.config_path.is_file():
+        return context
+    stored = run.config.get("identity")
+    if stored == context.identity():
+        return context
+    before = context.replace(dataset=replace(dataset, digest=dataset.listing.digest()))
+    return before if before.identity() == stored else context
+
+
 def _place(source: str | None) -> dict[str, str]:
     """Return where the data lies whatever the working folder, for commands that are given in another one."""
     path = None if source is None else Path(source).expanduser()
     return {} if path is None or source in (DIGITS, *SHARED) or not path.exists() else {"place": str(path.resolve())}
+
+
+def _own(space: Space) -> dict[str, str]:
+    """Return where the class of a user's space is, as the command line takes it."""
+    file = None if type(space).__module__.startswith("trueshot.") else source_of(type(space))
+    return {} if file is None else {"own": f"{file}:{type(space).__qualname__}"}
 
 
 def _within_reach(budget: BudgetConfig, costs: CostFunctions) -> BudgetConfig:

@@ -76,6 +76,13 @@ def search(
     from trueshot.core.units import parse_duration
 
     asked = Said.asked(config, said, data, space, set_)
+    if resume and out is not None and not asked.values and not (preset or device or supernet or time_budget or cost):
+        # The directory says the rest.
+        from trueshot.cli.stored import asked_before
+
+        asked, before = asked_before(out, trust_code=trust_code)
+        preset, device, time_budget = before["preset"], before["device"], before["time_budget"]
+        supernet, cost = before["supernet"], before["cost"]
     check_early(asked.space, device, executor, ray)
     preset = preset or asked.preset
     if time_budget is not None:
@@ -106,7 +113,8 @@ def search(
         prepared = prepare(request, progress)
         observer = Observers([progress, TensorBoard(prepared.context.run.path / "log")])
         try:
-            result = _run(prepared, observer, progress)
+            with prepared.context.run.locked():
+                result = _run(prepared, observer, progress)
         except KeyboardInterrupt:
             progress.say(f"to go on with {prepared.context.run.path}, repeat the command with --resume")
             raise
@@ -170,18 +178,26 @@ def _run(prepared: SearchRun, observer: Observer, progress: Observer) -> Result:
     import dataclasses
 
     from trueshot.cli.deliver import absent_exporters, export_decision
+    from trueshot.core.errors import short
     from trueshot.core.results import Networks, Result
     from trueshot.reporting.report import write_report
 
     context = prepared.context.replace(observer=observer)
     result = dataclasses.replace(prepared, context=context).run()
     left = None if context.deadline is None else context.deadline.left
+    # What is found is on the disk; nothing that shows it may take the run down.
     if result.of_kind(Networks):
         if absent := absent_exporters():
             progress.say(f"note: no model.onnx without {' and '.join(absent)}: install them and run `trueshot export`")
-        for name, difference in export_decision(context.run, context.images.test, left).items():
-            progress.say(f"{name}: model.onnx checked against PyTorch, greatest difference {difference:.1e}")
-    progress.say(f"report: {write_report(context.run)}")
+        try:
+            for name, difference in export_decision(context.run, context.images.test, left).items():
+                progress.say(f"{name}: model.onnx checked against PyTorch, greatest difference {difference:.1e}")
+        except Exception as error:
+            progress.say(f"warning: not exported ({short(error)}); trueshot export {context.run.path} tries again")
+    try:
+        progress.say(f"report: {write_report(context.run)}")
+    except Exception as error:
+        progress.say(f"warning: no report ({short(error)}); trueshot report {context.run.path} tries again")
     return Result.read(context.run.result)
 
 

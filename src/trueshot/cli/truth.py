@@ -114,7 +114,8 @@ def build(
     with make_progress() as progress:
         setup, trainings = prepare(request, progress)
         try:
-            built = setup.build(trainings, observer=progress)
+            with setup.context.run.locked():
+                built = setup.build(trainings, observer=progress)
         except KeyboardInterrupt:
             progress.say("to go on, repeat the command")
             raise

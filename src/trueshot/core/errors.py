@@ -9,12 +9,26 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 
+_LONGEST, _LISTED = 800, 20
+"""Characters of a message at most, and names that it lists."""
+
+
+def short(error: BaseException, most: int = 200) -> str:
+    """Return an error in a line: its kind, unless it is ours, and what it says."""
+    told = str(error) if isinstance(error, TrueshotError) else f"{type(error).__name__}: {error}"
+    return _cut(" ".join(told.split()), most)
+
+
+def _cut(text: str, most: int) -> str:
+    """Leave out the middle of a long text: what is wrong stands in front, the remedy at the end."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-(most // 2 - 5) :]}"
+
 
 class TrueshotError(Exception):
-    """Something the user can mend; the message is one line."""
+    """Something the user can mend; the message is one line, and not a long one."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(_cut(" ".join(message.split()), _LONGEST))
 
 
 class ConfigError(TrueshotError):
@@ -58,4 +72,7 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     if not known:
         return ": leave it out"
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f": did you mean {near[0]}?" if near else f": choose one of {', '.join(sorted(known))}"
+    if near:
+        return f": did you mean {near[0]}?"
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return f": choose one of {', '.join(sorted(known)[:_LISTED])}{more}"

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trueshot.core.errors import RunError
 from trueshot.core.files import check_folder, is_leftover, read_json, write_json
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ class RunDirectory:
             write_json(run.config_path, config)
         elif unknown := stored.keys() - config.keys() - _FREE:
             raise _another(path, stored, config, min(unknown))
+        elif moved := {key: config[key] for key in _FREE & config.keys() if stored.get(key) != config[key]}:
+            write_json(run.config_path, {**stored, **moved})
         return run
 
     def stored(self, config: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
@@ -75,6 +85,33 @@ class RunDirectory:
             raise RunError(f"{path} holds no trueshot run (no config.json): give the --out directory of a search")
         return run
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the directory inside the block; the lock goes with the process that holds it.
+
+        Raises:
+            RunError: when another process works in it.
+        """
+        path = self.path / ".lock.tmp"
+        self.path.mkdir(parents=True, exist_ok=True)
+        with path.open("a+") as handle:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    handle.seek(0)
+                    raise RunError(
+                        f"process {handle.read().strip() or 'another'} works in {self.path}: wait until it has ended,"
+                        " or choose another --out"
+                    ) from None
+                except OSError:
+                    # Some network drives know no locks.
+                    pass
+            handle.truncate(0)
+            handle.write(str(os.getpid()))
+            handle.flush()
+            yield
+
     @property
     def config_path(self) -> Path:
         """The configuration, ``config.json``."""
@@ -113,8 +150,8 @@ class RunDirectory:
         return self.path / ("winners" if role in ("winner", "recommended") else "baselines") / name
 
 
-_FREE = frozenset({"source", "place", "test"})
-"""Keys of a configuration that a run may be gone on without: where its images lie, and which are tested on."""
+_FREE = frozenset({"source", "place", "own"})
+"""Keys of a configuration that a run may be gone on without: where its images lie, and a user's space."""
 _DATA_FREE = frozenset({"workers", "max_bad_images"})
 """The same among its options of the data."""
 
@@ -138,6 +175,11 @@ _FINGERPRINTS = ("identity", "settings")
 
 
 def _another(path: Path, stored: dict[str, Any], config: dict[str, Any], key: str) -> RunError:
+    if key in ("identity", "preprocessing") and stored.get("identity") != config.get("identity"):
+        return RunError(
+            f"{path} holds a run of other images: those to train and to validate on, or how they are split, have"
+            " changed since; restore them, or choose another --out"
+        )
     return RunError(
         f"{path} holds a run of another configuration ({_first_difference(stored, config, key)}):"
         " repeat its command, or choose another --out"

@@ -40,6 +40,8 @@ STAGES = ("#46719f", "#3f8678", "#74803a", "#a8702a", "#a4566a", "#705f9e")
 _SETTINGS = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
+    # Names of classes and networks are texts, whatever characters they have.
+    "text.parse_math": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "trueshot",
     "text.color": INK,

@@ -21,6 +21,9 @@ from trueshot.spaces.site import Chooser, Decision, Place, Site
 from trueshot.spaces.tables import PLAIN, Convention, Costs, CostTable
 from trueshot.spaces.uniform import drawn
 
+_MOST_PIXELS = 2**14
+"""Side of the largest image that a space is made for."""
+
 if TYPE_CHECKING:
     import torch
 
@@ -70,6 +73,8 @@ class Space(abc.ABC):
         for name in ("image_size", "classes", "in_channels"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} of space {self.name} is {getattr(self, name)}: choose 1 or more")
+        if self.image_size > _MOST_PIXELS:
+            raise ConfigError(f"image_size of space {self.name} is {self.image_size}: choose {_MOST_PIXELS} or less")
 
     @abc.abstractmethod
     def assemble(self, place: Place) -> torch.nn.Module:

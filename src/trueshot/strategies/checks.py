@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
 
 from trueshot.core.errors import ArchitectureError, ConfigError
@@ -55,6 +56,23 @@ def check_costs(costs: CostFunctions) -> None:
         ConfigError: naming a cost that gives anything but a finite number for each.
     """
     costs(costs.space.sample(_DRAWN, 0))
+
+
+def check_head(space: Space) -> None:
+    """Run one network on an image: a head of other classes trains, and names the wrong ones.
+
+    Raises:
+        ConfigError: when it does not give a logit for each class.
+    """
+    final = space.final()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        logits = final.network(final.sample(1, 0)[0]).eval()(torch.zeros(1, *final.input_shape))
+    shape = tuple(getattr(logits, "shape", ()))
+    if shape != (1, space.classes):
+        raise ConfigError(
+            f"a network of space {space.name} gives {shape[-1] if shape else 'no'} logits for {space.classes} classes"
+            f" (shape {shape} for one image): let its head have self.classes outputs"
+        )
 
 
 def checked_found(found: Any, kind: str, context: Context) -> Found:

@@ -11,6 +11,7 @@ from typing import Any
 
 from trueshot.core.errors import BudgetError, ConfigError
 from trueshot.core.executor import InProcess
+from trueshot.core.files import read_json, write_json
 from trueshot.core.records import NetworkRecord
 from trueshot.core.results import CostAxis, Front, Line, Networks, Result, Section, Series, Text
 from trueshot.core.run import RunDirectory, read_log
@@ -18,7 +19,7 @@ from trueshot.core.units import format_duration
 from trueshot.search.extremes import cost_range
 from trueshot.spaces import Space
 from trueshot.spaces.description import describe
-from trueshot.strategies.checks import checked_found
+from trueshot.strategies.checks import check_head, checked_found
 from trueshot.strategies.config import SearchConfig
 from trueshot.strategies.finish import Finish, Finished
 from trueshot.strategies.forecast import Rates
@@ -61,6 +62,8 @@ class SearchRun:
             borrowed_snapshots(self.context, self.context.earlier)
         self.strategy.check()
         self._check_workers()
+        if self.context.dataset is not None:
+            check_head(self.context.space)
         if self.finish is None:
             if self.config.short.architectures:
                 told = "give --data" if self.context.dataset is None else "set retraining.recipe, or choose a preset"
@@ -128,6 +131,7 @@ class SearchRun:
     def run(self) -> Result:
         """Run to the end, or what an earlier attempt left of it, and return what ``result.json`` holds."""
         run = self.context.run
+        self._set_earlier_test_aside()
         if run.result.exists():
             return Result.read(run.result)
         clock = Clock(run.path / "log" / "timings.json")
@@ -143,6 +147,21 @@ class SearchRun:
             clock.add("retrain", start)
         self._result(found, finished, clock.read()).write(run.result)
         return Result.read(run.result)
+
+    def _set_earlier_test_aside(self) -> None:
+        """Where the test images have been changed since they were read, keep what came of them beside what will."""
+        run, dataset = self.context.run, self.context.dataset
+        if dataset is None:
+            return
+        path = run.log("test-images").with_suffix(".json")
+        if path.exists() and read_json(path)["digest"] != dataset.test_digest:
+            read = [one for one in (run.path / "log" / "test.json", run.result, run.report) if one.exists()]
+            number = 1 + len(list(run.path.glob("log/test-[0-9]*.json")))
+            for one in read:
+                one.rename(one.with_stem(f"{one.stem}-{number}"))
+            told = f"; what came of them stays beside the new result, as result-{number}.json" if read else ""
+            self.context.observer.say(f"note: the test images have changed since this run was begun{told}")
+        write_json(path, {"digest": dataset.test_digest})
 
     def _result(self, found: Found, finished: Finished | None, timings: dict[str, float]) -> Result:
         context, costs = self.context, self.context.costs

@@ -113,7 +113,9 @@ def read_whole(images: EncodedImages) -> UInt8[Tensor, "n c s s"]:
     """
     pixels, bad = decode_rows(images.images, images.rows.tolist(), images.geometry, images.workers)
     if bad:
-        raise DataError(f"cannot read {bad[0].name} ({bad[0].reason}): replace it by one that can, and go on with --resume")
+        raise DataError(
+            f"cannot read {bad[0].name} ({bad[0].reason}): replace it by one that can, and go on with --resume"
+        )
     return torch.from_numpy(pixels)
 
 

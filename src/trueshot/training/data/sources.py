@@ -147,9 +147,7 @@ def _test_rows(
     if test is not None:
         return np.arange(len(train)), test, np.arange(len(test))
     cut = streams.numpy("data/test")
-    rows, test_rows = split(
-        train.labels, options.test_fraction, classes=listing.classes, parts=3, generator=cut
-    )
+    rows, test_rows = split(train.labels, options.test_fraction, classes=listing.classes, parts=3, generator=cut)
     return rows, train, test_rows
 
 
