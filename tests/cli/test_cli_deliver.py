@@ -12,10 +12,10 @@ from cli_runs import finished_search, invoke, refused
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from trueshot.cli.deliver import absent_exporters, export_decision
+import trueshot
 from trueshot.core.files import read_json, write_json
-from trueshot.core.run import RunDirectory
-from trueshot.spaces.storage import load_network
+from trueshot.spaces.storage import load_network, save_network
+from trueshot.spaces.timm_model import TimmModel
 from trueshot.training.data.preprocessing import Preprocessing
 
 
@@ -147,7 +147,8 @@ def test_unfinished_runs_are_said(run):
     assert "has no winners yet: finish the search with --resume" in refused("export", run)
 
 
-def test_data_that_has_changed_is_said(run):
+def test_data_that_has_changed_is_said(run, monkeypatch):
+    monkeypatch.setattr("trueshot.cli.deliver.export_winners", lambda *_, **__: {})
     config = {key: value for key, value in read_json(run / "config.json").items() if key != "version"}
     config["preprocessing"]["mean"] = [0.1]
     write_json(run / "config.json", config)
@@ -204,3 +205,40 @@ def test_exports_need_no_images_of_the_run(run, tmp_path, monkeypatch):
     assert code == 0, stderr
     assert "note: exports are compared on made-up images" in stderr
     assert json.loads(stdout)["exported"]["recommended"] < 1e-3
+
+
+def test_a_recommended_network_of_timm_is_taken_by_all(tmp_path):
+    """As a run leaves it that takes a pretrained network."""
+    folder, image = tmp_path / "run" / "winners" / "recommended", tmp_path / "a.png"
+    space = TimmModel(model="test_efficientnet", image_size=32, classes=3)
+    row = space.parse("")
+    network = space.network(row).eval()
+    preprocessing = Preprocessing(
+        channels=3, image_size=32, mean=(0.5,) * 3, std=(0.5,) * 3, crop=0.875, interpolation="bilinear"
+    )
+    told = {"space": space, "arch": "", "name": "recommended", "classes": "abc", "extra": {"score": None, "repeat": 0}}
+    save_network(folder, network, preprocessing=preprocessing.to_dict(), **told)
+    write_json(tmp_path / "run" / "config.json", {"source": str(tmp_path / "gone"), "search": {"data": {}}})
+    Image.effect_noise((50, 40), 90).convert("RGB").save(image)
+    code, stdout, stderr = invoke("export", tmp_path / "run", "--json")
+    assert code == 0, stderr
+    assert json.loads(stdout)["exported"]["recommended"] < 1e-3
+    loaded, prepare, classes = trueshot.load(tmp_path / "run")
+    with torch.no_grad():
+        logits = loaded(prepare(image))
+    told = json.loads(invoke("classify", tmp_path / "run", image, "--json")[1])
+    assert (told["network"], told["model"]) == ("recommended", "test_efficientnet")
+    assert told["images"][0]["classes"][0]["name"] == classes[logits.argmax()]
+    # All that a user of the file alone needs stands in it.
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    kept = session.get_modelmeta().custom_metadata_map
+    assert {key: json.loads(value) for key, value in kept.items()} == {
+        "trueshot.classes": ["a", "b", "c"],
+        "trueshot.preprocessing": preprocessing.to_dict(),
+        "trueshot.name": "recommended",
+        "trueshot.model": "test_efficientnet",
+    }
+    own = Preprocessing.from_dict(json.loads(kept["trueshot.preprocessing"]))
+    assert (own.interpolation, own.crop) == ("bilinear", 0.875)
+    (found,) = session.run(["logits"], {"images": own(image).numpy()})
+    np.testing.assert_allclose(found, logits.numpy(), atol=1e-4)

@@ -83,6 +83,9 @@ def test_two_spellings_of_a_column_are_one():
         ("architecture,metric,fidelity,seed,value\na,m,1,0,1\na,m,1,0,2\n", "1 measurements are there twice"),
         ("architecture,metric,fidelity,seed,value\na,m,1,0,nan\n", "1 of 1 values are not finite"),
         ("architecture,metric,fidelity,seed,value\na,m,x,0,1\n", "whole numbers"),
+        ("architecture,metric,fidelity,seed,value\na,m,1.5,0,1\n", r"whole numbers and value is .*\(1\.5 is none\)"),
+        ("architecture,metric,fidelity,seed,value\na,m,12,0.25,1\n", r"\(0\.25 is none\)"),
+        ("architecture,metric,fidelity,seed,value\na,m,,0,1\n", r"\(nan is none\)"),
         ("arch,score\na,inf\n", "not finite"),
     ],
 )

@@ -16,6 +16,7 @@ from trueshot.spaces.checks import as_tuples
 from trueshot.spaces.costs import standard_costs
 from trueshot.spaces.counting import count_params
 from trueshot.spaces.meta import on_meta
+from trueshot.strategies.config import BudgetConfig
 from trueshot.strategies.presets import assignment, choose_preset, merge, preset_names, read_config, read_preset
 from trueshot.strategies.setup import Context
 from trueshot.strategies.trained import scored_images
@@ -195,3 +196,28 @@ def test_validation_images_are_capped_where_they_would_not_fit():
     assert scored_images(None, (3, 224, 224)) == 3566
     assert scored_images(5000, (3, 224, 224)) == 5000
     assert scored_images(None, (3, 32, 32)) > 170_000
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("seed: 1\nseed: 2\n", "seed"),
+        ("data: {max_images: 9}\nretraining:\n  random: 1\n  recipe: {lr: 1}\n  random: 2\n", "random"),
+        ("budget: {max_madds: 60M, max_madds: 70M}\n", "max_madds"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(tmp_path, text, key):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"a\.yaml is not valid YAML: '{key}' is there twice: keep one of them"):
+        read_config(tmp_path / "a.yaml")
+
+
+def test_a_key_may_go_over_one_that_is_merged_in(tmp_path):
+    (tmp_path / "a.yaml").write_text("base: &base {lr: 1, clip: 2}\nrecipe: {<<: *base, lr: 3}\nother: {lr: 1}\n")
+    assert read_config(tmp_path / "a.yaml")["recipe"] == {"lr": 3, "clip": 2}
+
+
+def test_bounds_are_written_in_yaml_as_people_do(tmp_path):
+    (tmp_path / "a.yaml").write_text("budget: {max_madds: 60M, min_params: 1k}\n")
+    budget = BudgetConfig.make(read_config(tmp_path / "a.yaml")["budget"])
+    assert (budget.most, budget.least) == ({"madds": "60M"}, {"params": "1k"})

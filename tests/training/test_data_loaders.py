@@ -91,13 +91,11 @@ def test_an_image_that_broke_meanwhile_is_named(tmp_path, workers):
     victim = next(iter(dataset.train.images.name(position) for position in range(1)))
     with open(victim, "wb") as stream:
         stream.write(encoded(1)[:50])
-    with pytest.raises(
-        DataError, match=r"cannot read .*\.png \(.*\): replace it by one that can, and go on with --resume"
-    ) as caught:
+    with pytest.raises(DataError, match=r"cannot read .*\.png \(.*\): put one that can be read in its place") as caught:
         _views(dataset, [(0, [1, 0])])
     assert victim in str(caught.value)
     assert "Traceback" not in str(caught.value)
-    with pytest.raises(DataError, match="replace it by one that can, and go on with --resume"):
+    with pytest.raises(DataError, match="put one that can be read in its place"):
         eval_batches(dataset.train, dataset, batch_size=4, device="cpu")
 
 

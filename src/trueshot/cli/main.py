@@ -7,17 +7,19 @@ once.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from trueshot import __version__
-from trueshot.core.errors import TrueshotError
+from trueshot.core.errors import RunError, TrueshotError
 from trueshot.core.modules import failed_in_own_file
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -73,12 +75,13 @@ def run(arguments: Sequence[str]) -> int:
     in one line on standard error; 130 when interrupted. With ``--debug``, anywhere in the arguments, the
     traceback is shown as well.
     """
+    _ready_output()
     debug = _DEBUG in arguments
     arguments = [argument for argument in arguments if argument != _DEBUG]
-    if arguments == ["--version"]:
-        print(f"trueshot {__version__}")
-        return 0
     try:
+        if arguments == ["--version"]:
+            print(f"trueshot {__version__}")
+            return 0
         code = build(arguments)(arguments, standalone_mode=False)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
@@ -93,12 +96,31 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO) and error.filename is None:
+            return _report(_unwritten(error), debug)
         if _is_usage_error(error):
             return _report_usage_error(error, debug)
         mistake = failed_in_own_file(error)
         if mistake is None:
             raise
         return _report(mistake, debug)
+
+
+def _ready_output() -> None:
+    """Let whatever the terminal is print all there is to print: closed, of few characters, or a file."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  for as long as the process lives
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    # Pillow warns of images that it decodes all the same, Matplotlib of letters that the reader's font has.
+    for message in ("Image size .* exceeds limit", "Glyph .* missing from"):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def _unwritten(error: OSError) -> RunError:
+    return RunError(f"cannot write the output: {error.strerror}; free some space, or print it elsewhere")
 
 
 def _report(error: TrueshotError, debug: bool) -> int:
@@ -132,4 +154,12 @@ def _report_usage_error(error: Exception, debug: bool) -> int:
 
 def main() -> None:
     """Run the command of ``sys.argv`` and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        code = _report(_unwritten(error), False)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -30,7 +30,7 @@ def emit(result: dict[str, Any], *, as_json: bool, human: Callable[[Console], No
 
         # A file or a pipe has no width of its own; 80 columns would break the tables.
         width = None if sys.stdout.isatty() else _WIDTH
-        human(Console(highlight=False, soft_wrap=True, width=width))
+        human(Console(highlight=False, soft_wrap=True, width=width, markup=False))
 
 
 def emit_list(key: str, rows: Sequence[Mapping[str, str]], heads: Sequence[str], *, as_json: bool) -> None:

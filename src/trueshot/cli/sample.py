@@ -22,7 +22,7 @@ def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
 
 def sample(
     space: SpaceName,
-    n: Annotated[int, typer.Option("--n", min=1, help="How many architectures to draw.")] = 20_000,
+    n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="How many architectures to draw.")] = 20_000,
     target_madds: Annotated[
         str | None,
         typer.Option(metavar="COUNT", help="Expected MAdds, such as 347M; uniform sampling without it."),

@@ -9,6 +9,7 @@ import typer
 
 from trueshot.cli.names import TABLE, find_class, make_space
 from trueshot.cli.output import Json, add_listing, emit, emit_list
+from trueshot.core.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,8 +22,10 @@ SpaceName = Annotated[
         metavar="SPACE", help="chain, topology, nasbench201, or your own: module:Class or path/file.py:Class."
     ),
 ]
-ImageSize = Annotated[int | None, typer.Option(help="Side of the square images in pixels; the paper's by default.")]
-Classes = Annotated[int | None, typer.Option(help="Number of classes; the paper's by default.")]
+ImageSize = Annotated[
+    int | None, typer.Option(min=1, max=4096, help="Side of the square images in pixels; the paper's by default.")
+]
+Classes = Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Number of classes; the paper's by default.")]
 
 
 _ARCH = (
@@ -64,6 +67,10 @@ def show(
     from trueshot.spaces.canonical import unique
 
     built = make_space(space, {"image_size": image_size, "classes": classes})
+    if rule is not None and rule not in built.rules:
+        raise ConfigError(f"space {built.name} has no canonical rule '{rule}'{did_you_mean(rule, built.rules)}")
+    if rule is not None and arch is None:
+        raise ConfigError("--rule says of which canonical form an architecture is shown: give --arch too")
     result = describe(built)
     if arch is not None:
         row = built.parse(arch)
@@ -134,7 +141,8 @@ def _print(result: dict[str, Any], space: Space, console: Console) -> None:
 
     from trueshot.core.units import format_count
 
-    console.print(f"[bold]{result['space']}[/bold] at {result['image_size']} pixels, {result['classes']} classes")
+    console.print(result["space"], style="bold", end="")
+    console.print(f" at {result['image_size']} pixels, {result['classes']} classes")
     console.print(f"{result['decisions']} decisions, {counted(space)}", end="")
     console.print(f", {result['topologies']:,} topologies" if "topologies" in result else "")
     drawn = f" ({result['madds_drawn']} drawn architectures)" if result["madds_drawn"] else ""

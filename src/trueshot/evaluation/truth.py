@@ -101,7 +101,7 @@ class TruthTable:
         if not len(frame):
             raise DataError(f"{source} holds no measurement: give at least one architecture with a value")
         try:
-            numbers = {name: frame[name].to_numpy(dtype=np.int64) for name in ("fidelity", "seed")}
+            numbers = {name: _whole(frame[name].to_numpy(dtype=np.float64)) for name in ("fidelity", "seed")}
             value = frame["value"].to_numpy(dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise DataError(f"{source}: fidelity and seed are whole numbers and value is a number ({error})") from error
@@ -209,6 +209,18 @@ def rows_of(architectures: Sequence[str], space: Space) -> UInt8[np.ndarray, "n 
         if len(seen) <= position:
             raise DataError(f"'{other}' and '{text}', entry {position + 1}, are one architecture: keep one of them")
     return rows
+
+
+def _whole(values: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+    """Return numbers as whole ones.
+
+    Raises:
+        ValueError: naming the first that is none.
+    """
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values == np.floor(values))))
+    if len(wrong):
+        raise ValueError(f"{values[wrong[0]]:g} is none")
+    return values.astype(np.int64)
 
 
 def _join(metric: str, fidelity: int) -> str:

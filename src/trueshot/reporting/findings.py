@@ -34,7 +34,8 @@ class Findings:
         front: everything that was evaluated.
         trained: the networks trained from scratch and their comparison, ``None`` where nothing was trained.
         more: every other section, in order.
-        space: ``None`` when its class cannot be imported here, or is code that is not trusted; drawings are then left out.
+        space: ``None`` when its class cannot be imported here, or is code that is not trusted; drawings are then left
+            out.
     """
 
     config: dict[str, Any]

@@ -59,7 +59,7 @@ def read_config(path: Path) -> dict[str, Any]:
         ConfigError: when it cannot be read or is no mapping.
     """
     try:
-        return _mapping(yaml.safe_load(path.read_text()), str(path))
+        return _mapping(_load(path.read_text()), str(path))
     except OSError as error:
         raise ConfigError(f"cannot read configuration {path}: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -101,13 +101,36 @@ def assignment(text: str) -> dict[str, Any]:
     if not equals or not all(keys):
         raise ConfigError(f"--set '{text}' is no assignment: write it like supernet.recipe.epochs=20")
     try:
-        nested: Any = yaml.safe_load(value)
+        nested: Any = _load(value)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set '{text}': the value is not valid YAML") from error
+        told = f": {error.problem}" if isinstance(error, _TwiceError) else ""
+        raise ConfigError(f"--set '{text}': the value is not valid YAML{told}") from error
     for key in reversed(keys):
         nested = {key: nested}
     result: dict[str, Any] = nested
     return result
+
+
+class _TwiceError(yaml.constructor.ConstructorError):
+    """A mapping has a key twice, of which YAML would take the last without a word."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads plain values, and refuses keys that are there twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else None
+            if name in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise _TwiceError(None, None, f"'{name}' is there twice: keep one of them", key.start_mark)
+            seen.update(() if name is None else (name,))
+        return super().construct_mapping(node, deep)
+
+
+def _load(text: str) -> Any:
+    return yaml.load(text, _Loader)
 
 
 def _folder() -> Any:

@@ -269,7 +269,11 @@ def _jpeg_size(content: bytes) -> tuple[int, int] | None:
 def _quick_jpeg(content: bytes) -> UInt8[np.ndarray, "h w *c"] | None:
     """Decode a grey or colour JPEG, upright, in a quarter of Pillow's time; ``None`` leaves anything else to Pillow.
 
-    So does a header that is unusual or tells of more pixels than Pillow decodes. The operator is called without ``torchvision.io.decode_jpeg`` around it, which takes as long as decoding does.
+    So does a header that is unusual. The operator is called without ``torchvision.io.decode_jpeg`` around it, which
+    takes as long as decoding does.
+
+    Raises:
+        Image.DecompressionBombError: when the header tells of more pixels than Pillow decodes.
     """
     if not content.startswith(b"\xff\xd8\xff"):
         return None

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
+from trueshot.core.errors import DataError
 from trueshot.training.data.decode import DECODER_ERRORS, BadImage, Header, look, map_chunked, reason_of
 from trueshot.training.data.listing import FileImages, Images
+
+LEAST_SIDE = 4
+"""Images of fewer pixels a side say nothing."""
 
 SMALL_SIDE = 64
 """Images up to this side live decoded on the device."""
@@ -96,7 +100,15 @@ def choose_size(sizes: Int64[np.ndarray, "n 2"]) -> int:
 
     Equal squares of at most 64 pixels keep their size. Otherwise the median of the shorter sides decides: up to 64
     pixels it is taken itself, rounded up to a multiple of 8; up to 128 it becomes 64; beyond, 224.
+
+    Raises:
+        DataError: when they are too small to learn from.
     """
+    if np.median(sizes.min(axis=1)) < LEAST_SIDE:
+        raise DataError(
+            f"most images have fewer than {LEAST_SIDE} pixels a side (the first {sizes[0][0]}x{sizes[0][1]}), too few"
+            " to learn from: give larger ones"
+        )
     width, height = sizes[0]
     if width == height <= SMALL_SIDE and bool((sizes == sizes[0]).all()):
         return int(width)

@@ -109,7 +109,7 @@ class Listing:
         return state.hexdigest()
 
 
-def digest_of(classes: tuple[str, ...], parts: Sequence[tuple[Labelled, Int64[np.ndarray, " n"]]]) -> str:
+def digest_of(classes: tuple[str, ...], parts: Sequence[tuple[Labelled, Int64[np.ndarray, " _"]]]) -> str:
     """Return a hexadecimal fingerprint of some rows of labelled image files, equal wherever they lie."""
     state = hashlib.blake2b(digest_size=16)
     state.update(repr(classes).encode())

@@ -21,6 +21,8 @@ from trueshot.training.data.augment import ASPECT
 from trueshot.training.data.dataset import EncodedImages
 from trueshot.training.data.decode import DECODER_ERRORS, decode_rows, fit, open_image, reason_of
 
+REMEDY = "put one that can be read in its place, and go on with --resume"
+
 Asked = tuple[int, list[int]]
 """An epoch, and the positions in a part of the images of one batch."""
 
@@ -51,7 +53,7 @@ class _Views(TorchDataset[View]):
             with _seeded(self._streams.key("data/view", epoch, position)):
                 return self._crop(image.convert("L" if geometry.channels == 1 else "RGB"))
         except DECODER_ERRORS as error:
-            return f"cannot read {self._images.name(position)} ({reason_of(error)}): replace it by one that can, and go on with --resume"
+            return f"cannot read {self._images.name(position)} ({reason_of(error)}): {REMEDY}"
 
 
 class _Keys:
@@ -113,9 +115,7 @@ def read_whole(images: EncodedImages) -> UInt8[Tensor, "n c s s"]:
     """
     pixels, bad = decode_rows(images.images, images.rows.tolist(), images.geometry, images.workers)
     if bad:
-        raise DataError(
-            f"cannot read {bad[0].name} ({bad[0].reason}): replace it by one that can, and go on with --resume"
-        )
+        raise DataError(f"cannot read {bad[0].name} ({bad[0].reason}): {REMEDY}")
     return torch.from_numpy(pixels)
 
 
