@@ -13,6 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import trueshot
+from trueshot.cli.deliver import absent_exporters
 from trueshot.core.files import read_json, write_json
 from trueshot.spaces.storage import load_network, save_network
 from trueshot.spaces.timm_model import TimmModel

@@ -266,11 +266,11 @@ def test_every_preset_ranks(preset, truth, tmp_path, prepared):
             assert getattr(ranking.context.space, key) == as_tuples(value)
 
 
-@pytest.mark.parametrize("section", ["retraining", "proposer", "budget", "nonsense"])
+@pytest.mark.parametrize("section", ["proposer", "budget", "nonsense"])
 def test_what_a_ranking_does_not_know_is_an_error_of_the_user(section, truth, tmp_path):
     more = ["--preset", "small-cpu", "--set", f"{section}={{}}"]
     error = refused(*command(truth, tmp_path / "run", *more))
-    known = "did you mean ranking?" if section == "retraining" else "choose one of data, evaluation, fusion, ranking"
+    known = "choose one of data, evaluation, fusion, ranking"
     assert f"configuration value {section}: there is no such value: {known}" in error
     file = tmp_path / "rank.yaml"
     file.write_text(f"{section}: {{}}\n")
@@ -365,9 +365,7 @@ def test_a_table_is_an_evaluator_too(truth, tmp_path):
     assert re.search(r"the truth has no acc_12 for \d+ of 40 architectures", stderr)
     assert not (out / "supernets").exists()
     refused_ways = ["--evaluator", truth]
-    assert f"evaluator {truth} is a table: name a column of it" in refused(
-        *command(truth, tmp_path / "b", *refused_ways)
-    )
+    assert f"{truth} is a table: name a column of it" in refused(*command(truth, tmp_path / "b", *refused_ways))
     assert not (tmp_path / "b").exists()
     code, stdout, stderr = invoke(*command(truth, tmp_path / "c", *ways[:2], "--json"))
     assert code == 0, stderr

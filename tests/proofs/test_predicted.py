@@ -50,5 +50,5 @@ def test_a_predictor_of_ones_own_is_an_oracle_too(table, tmp_path):
 def test_what_is_missing_is_told_in_a_line(table):
     command = [*COMMAND, *SHORT, "--oracle", "ridge"]
     assert "oracle.table: is missing: give a value" in refused(*command)
-    assert "name a column of it by --column: accuracy" in refused(*command, *sets(f"oracle.table={table[0]}"))
+    assert "name a column of it by --column (in a ranking by" in refused(*command, *sets(f"oracle.table={table[0]}"))
     assert "did you mean penalty?" in refused(*command, *sets("oracle={table: x, predictor: {kind: ridge, penlty: 1}}"))

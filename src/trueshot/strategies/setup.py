@@ -239,9 +239,8 @@ class Context:
         """Read a table and say which of its columns is meant."""
         table, chosen = TruthTable.read(shared_file(Path(file))), column or self.column
         if chosen is None:
-            raise ConfigError(
-                f"evaluator {file} is a table: name a column of it, {file}:COLUMN, one of {', '.join(table.columns)}"
-            )
+            known = f"(in a ranking by {file}:COLUMN): {', '.join(table.columns)}"
+            raise ConfigError(f"{file} is a table: name a column of it by --column {known}")
         return table, chosen
 
     @cached_property
