@@ -13,8 +13,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import trueshot
-from trueshot.cli.deliver import absent_exporters
+from trueshot.cli.deliver import absent_exporters, export_decision
 from trueshot.core.files import read_json, write_json
+from trueshot.core.run import RunDirectory
 from trueshot.spaces.storage import load_network, save_network
 from trueshot.spaces.timm_model import TimmModel
 from trueshot.training.data.preprocessing import Preprocessing
