@@ -85,3 +85,10 @@ def test_an_error_in_our_code_is_ours_though_a_users_file_called_it(mistakes):
 def apply(function):
     """Call a function from a module called as one of ours is."""
     exec("function()", {"__name__": "trueshot.somewhere", "function": function})
+
+
+def test_a_file_that_ends_the_process_is_told_in_a_line(tmp_path):
+    path = tmp_path / "ends_at_once.py"
+    path.write_text("import sys\nsys.exit(5)\n")
+    with pytest.raises(ConfigError, match=r"cannot import .*ends_at_once.py: SystemExit: 5"):
+        import_file(path)

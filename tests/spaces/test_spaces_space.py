@@ -155,7 +155,7 @@ def _free(*options: dict[str, list[str]]) -> Space:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([{"a": []}], "decision a of space free has no options"),
+        ([{"a": []}], "site 'a' has no candidates: give a mapping of names to constructors, one at least"),
         ([{"a": ["none"]}], "decision a of space free has no options"),
         ([{"a": [str(i) for i in range(257)]}], "more than 256"),
         ([{"a": ["conv-3", "x"]}], "option 'conv-3' of decision a"),

@@ -91,11 +91,13 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
+    except BrokenPipeError as error:
+        if (mistake := failed_in_own_file(error)) is not None:
+            return _report(mistake, debug)
         # The reader went away, as in `trueshot ... | head`; what is left in the buffer has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO) and error.filename is None:
             return _report(_unwritten(error), debug)
         if _is_usage_error(error):
@@ -131,12 +133,12 @@ def _report(error: TrueshotError, debug: bool) -> int:
     return 2
 
 
-def _is_usage_error(error: Exception) -> bool:
+def _is_usage_error(error: BaseException) -> bool:
     """Return whether ``error`` is the parser's own; its class is private to some releases of Typer."""
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
 
 
-def _report_usage_error(error: Exception, debug: bool) -> int:
+def _report_usage_error(error: BaseException, debug: bool) -> int:
     """Tell a wrong option or argument in one line; a command without its sub-command gets its help."""
     if debug:
         traceback.print_exc()

@@ -99,11 +99,24 @@ PROTOCOLS: Mapping[str, str] = {
     "sharing": "trueshot.sharing.config:Shares",
     "sampler": "trueshot.sampling.samplers:Sampler",
     "evaluator": "trueshot.evaluation.protocol:Evaluator",
+    "evaluator wrapper": "trueshot.evaluation.protocol:Evaluator",
     "predictor": "trueshot.prediction.protocol:Predictor",
     "proposer": "trueshot.search.protocol:Proposer",
     "strategy": "trueshot.strategies.protocol:Strategy",
 }
 """What a user's own component of a room must be."""
+
+GUARDS: Mapping[str, str] = {
+    "cost": "trueshot.spaces.own:guarded",
+    "sharing": "trueshot.sharing.own:OwnSharing",
+    "sampler": "trueshot.sampling.own:guarded",
+    "evaluator": "trueshot.evaluation.own:OwnEvaluator",
+    "evaluator wrapper": "trueshot.evaluation.own:OwnEvaluator",
+    "predictor": "trueshot.prediction.own:OwnPredictor",
+    "proposer": "trueshot.search.own:OwnProposer",
+    "strategy": "trueshot.strategies.own:OwnStrategy",
+}
+"""What is put around a user's own component of a room, to look at what it gives."""
 
 
 def find(room: str, name: str) -> Named:
@@ -129,7 +142,8 @@ def _named(room: str, name: str, known: Collection[str] = ()) -> Named:
     own = getattr(cls, "Config", Nothing)
     if not (isinstance(own, type) and issubclass(own, Config)):
         raise ConfigError(f"{room} '{name}': its Config is no subclass of trueshot.core.config.Config: derive it")
-    return Named(own, cls, members=members_of(room))
+    guard = "" if name in TABLE[room] else GUARDS.get(room, "")
+    return Named(own, cls, members=members_of(room), guard=guard)
 
 
 def refuse_own_code(stored: Any, said: Any, where: str) -> None:
@@ -205,7 +219,7 @@ def _evaluator(text: str) -> Named:
         return Named(found.config, found.cls, found.config.words(name.words), wrappers)
     if name.words:
         raise ConfigError(f"evaluator '{text}': '{name.words[0]}' behind {name.head} says nothing to it: leave it out")
-    return Named(found.config, found.cls, {}, wrappers, found.members)
+    return Named(found.config, found.cls, {}, wrappers, found.members, found.guard)
 
 
 def find_class(room: str, name: str, known: Collection[str] = ()) -> type:
@@ -265,9 +279,14 @@ def make_space(name: str, arguments: Mapping[str, Any]) -> Space:
             raise ConfigError(f"space.arguments.{key}: space {name} takes no such argument{did_you_mean(key, known)}")
     given = {key: value for key, value in arguments.items() if value is not None}
     try:
-        return cls(**given)
+        made = cls(**given)
     except TypeError as error:
         raise ConfigError(f"space '{name}' cannot be made with {given}: {error}") from error
+    if name not in TABLE["space"]:
+        from trueshot.spaces.own import check_space
+
+        check_space(made, name, classes=given.get("classes") is not None)
+    return made
 
 
 def _module(where: str) -> ModuleType:
@@ -281,5 +300,5 @@ def _module(where: str) -> ModuleType:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(where)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise import_failed(where, error) from error

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from trueshot.cli.early import FALLBACK, search_config
-from trueshot.cli.names import TABLE, find, find_class, members_of, refuse_own_code
+from trueshot.cli.names import GUARDS, TABLE, find, find_class, members_of, refuse_own_code
 from trueshot.cli.values import NO_DATA, OUTSIDE, Said, fitted_space, let_workers_import, loaded
 from trueshot.core.config import make_own
 from trueshot.core.errors import ConfigError
@@ -25,6 +25,7 @@ from trueshot.search.extremes import cost_range
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.description import describe, rebuild
+from trueshot.spaces.own import check_cost
 from trueshot.strategies.config import BudgetConfig, SearchConfig
 from trueshot.strategies.deadline import Deadline
 from trueshot.strategies.forecast import (
@@ -252,9 +253,13 @@ def make_costs(space: Space, own: tuple[str, ...]) -> CostFunctions:
     Raises:
         ConfigError: when a file holds no cost, or the cost cannot be made.
     """
-    members = members_of("cost")
-    made = (make_own(name, find_class("cost", name), {"space": space}, (), members) for name in (*TABLE["cost"], *own))
-    return CostFunctions(space, tuple(made))
+    given, members = {"space": space}, members_of("cost")
+    house = [find_class("cost", name)(space) for name in TABLE["cost"]]
+    made = [make_own(name, find_class("cost", name), given, (), members, GUARDS["cost"]) for name in own]
+    costs = CostFunctions(space, (*house, *made))
+    for cost in made:
+        check_cost(cost)
+    return costs
 
 
 def _inherited(earlier: RunDirectory) -> dict[str, Any]:

@@ -24,12 +24,21 @@ if TYPE_CHECKING:
 def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add ``search``, with the options of all strategies that have a name and of the one that is asked for."""
     from trueshot.cli.names import TABLE, find
+    from trueshot.core.errors import ConfigError
     from trueshot.strategies.config import SearchConfig
 
     given = _given(arguments, "--strategy")
     strategies = [*TABLE["strategy"], *(kind for kind in given if kind not in TABLE["strategy"])]
     options = options_of(SearchConfig, *(find("strategy", kind).config for kind in strategies))
-    own = {_cost_name(path): path for path in _given(arguments, "--cost")}
+    paths = _given(arguments, "--cost")
+    own = {_cost_name(path): path for path in paths}
+    taken = {option.parameter for option in options}
+    for kind, path in own.items():
+        if kind and f"max_{kind}" in taken:
+            raise ConfigError(
+                f"cost '{path}' is called '{kind}', and the option --max-{kind.replace('_', '-')} means something else:"
+                " choose another name"
+            )
     costs = {**{kind: kind for kind in TABLE["cost"]}, **{kind: path for kind, path in own.items() if kind}}
     app.command(name)(with_options(search, [*options, *(_bound(kind, path) for kind, path in costs.items())]))
 
@@ -139,14 +148,15 @@ def _cost_name(path: str) -> str:
     """
     from trueshot.cli.names import TABLE, find_class
     from trueshot.core.errors import ConfigError
+    from trueshot.spaces.costs import RESERVED
 
     name = getattr(find_class("cost", path), "name", "")
     if not isinstance(name, str) or not name:
         return ""
-    if not name.isidentifier() or name in TABLE["cost"]:
+    if not name.isidentifier() or name in (*TABLE["cost"], *RESERVED):
         raise ConfigError(
             f"cost '{path}' is called '{name}': choose a name of its own, of letters, digits and _, other than"
-            f" {', '.join(TABLE['cost'])}"
+            f" {', '.join((*TABLE['cost'], *RESERVED))}"
         )
     return name
 

@@ -92,6 +92,7 @@ class EvaluationCache:
         digest: str,
         archs: UInt8[np.ndarray, "n decisions"],
         scores: Float64[np.ndarray, " n"],
+        /,
         **columns: Sequence[Any] | np.ndarray,
     ) -> None:
         """Keep the scores of the architectures, with further columns of one value an architecture.

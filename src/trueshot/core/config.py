@@ -7,6 +7,7 @@ Every component owns one, a subclass of :class:`Config`. A component that is cho
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -111,6 +112,7 @@ class Part:
             builds its component itself.
         wrappers: components that are put around it, innermost first, each made with what is inside as a third argument.
         members: what a user's own component must have, by the protocol of its room.
+        guard: what is put around a user's own component, ``module:name``; see :mod:`trueshot.core.own`.
     """
 
     kind: str
@@ -118,6 +120,7 @@ class Part:
     cls: type | None = None
     wrappers: tuple[Part, ...] = ()
     members: tuple[str, ...] = ()
+    guard: str = ""
 
     def build(self, context: Any, *inside: Any) -> Any:
         """Make the component; ``context`` offers what it may need (see ``strategies.setup``).
@@ -126,7 +129,8 @@ class Part:
             ConfigError: when a user's own cannot be made, or lacks a member.
         """
         if self.cls is not None:
-            made = make_own(self.kind, self.cls, {"config": self.config, "context": context}, inside, self.members)
+            arguments = {"config": self.config, "context": context}
+            made = make_own(self.kind, self.cls, arguments, inside, self.members, self.guard)
         else:
             assert isinstance(self.config, PartConfig)
             made = self.config.build(context, *inside)
@@ -137,6 +141,13 @@ class Part:
         for wrapper in self.wrappers:
             made = wrapper.build(context, made)
         return made
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a user's own, or something around it or chosen in its configuration is."""
+        chosen = (getattr(self.config, name) for name in type(self.config).model_fields)
+        inner = (part for part in (*self.wrappers, *chosen) if isinstance(part, Part))
+        return bool(self.guard) or any(part.own for part in inner)
 
     def bare(self) -> Part:
         """Return the component without what is put around it."""
@@ -156,9 +167,22 @@ class Part:
 
 
 def make_own(
-    name: str, cls: type, arguments: Mapping[str, Any], more: tuple[Any, ...] = (), members: Collection[str] = ()
+    name: str,
+    cls: type,
+    arguments: Mapping[str, Any],
+    more: tuple[Any, ...] = (),
+    members: Collection[str] = (),
+    guard: str = "",
 ) -> Any:
     """Make a user's own component from arguments in their order, and see that it has the members of its room.
+
+    Args:
+        name: what the user called it.
+        cls: its class.
+        arguments: by name.
+        more: further arguments, what it is put around.
+        members: what it must have.
+        guard: what is put around it, ``module:name``.
 
     Raises:
         ConfigError: in one line that names it and the remedy.
@@ -168,13 +192,16 @@ def make_own(
         made = cls(*arguments.values(), *more)
     except TrueshotError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         told = f"{type(error).__name__}: {error}"
         raise ConfigError(f"{name} cannot be made as {written}: {told}; add --debug to see where") from error
     absent = [member for member in members if inspect.getattr_static(made, member, None) is None]
     if absent:
         raise ConfigError(f"{name} has no {absent[0]}: define it; such a component has {', '.join(members)}")
-    return made
+    if not guard:
+        return made
+    where, _, attribute = guard.partition(":")
+    return getattr(importlib.import_module(where), attribute)(name, made, arguments)
 
 
 class Nothing(Config):
@@ -191,6 +218,7 @@ class Named:
         values: options that the name itself gives.
         wrappers: what the name puts around the component, innermost first.
         members: what a user's own component must have.
+        guard: what is put around a user's own component.
     """
 
     config: type[Config]
@@ -198,6 +226,7 @@ class Named:
     values: Mapping[str, Any] = field(default_factory=dict)
     wrappers: tuple[Named, ...] = ()
     members: tuple[str, ...] = ()
+    guard: str = ""
 
     def part(self, kind: str, options: Mapping[str, Any], context: Any = None) -> Part:
         """Return the component with options.
@@ -207,7 +236,7 @@ class Named:
         """
         config = self.config.model_validate({**self.values, **options}, context=context)
         wrappers = tuple(wrapper.part(kind, {}, context) for wrapper in self.wrappers)
-        return Part(kind, config, self.cls, wrappers, self.members)
+        return Part(kind, config, self.cls, wrappers, self.members, self.guard)
 
 
 @runtime_checkable

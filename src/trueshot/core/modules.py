@@ -39,18 +39,18 @@ def import_file(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[path.stem]
         raise import_failed(str(path), error) from error
     return module
 
 
-def import_failed(what: str, error: Exception) -> ConfigError:
+def import_failed(what: str, error: BaseException) -> ConfigError:
     """Return the error of an import in one line."""
     return ConfigError(f"cannot import {what}: {type(error).__name__}: {error}; add --debug to see where")
 
 
-def failed_in_own_file(error: Exception) -> ConfigError | None:
+def failed_in_own_file(error: BaseException) -> ConfigError | None:
     """Return an error of a user's file in one line, with its place there; ``None`` for any other.
 
     It is the file's where the innermost of the frames that are the file's or this package's is the file's: one that is

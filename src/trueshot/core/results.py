@@ -6,12 +6,15 @@ A new strategy adds sections of these kinds; nothing in the report need know of 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from trueshot.core.errors import RunError
+import pydantic
+
+from trueshot.core.errors import ConfigError, RunError
 from trueshot.core.files import read_json, write_json
 from trueshot.core.records import NetworkRecord
 
@@ -156,6 +159,51 @@ class Text:
 Section = Series | Table | Front | Networks | Text
 
 KINDS: Mapping[str, type[Section]] = {kind.kind: kind for kind in (Series, Table, Front, Networks, Text)}
+
+
+def check_section(section: Any, told: str) -> None:
+    """Check a section that a strategy of a user's adds.
+
+    Args:
+        section: what it added.
+        told: what the strategy is, for the message.
+
+    Raises:
+        ConfigError: when it is no section, or holds what cannot be written or does not belong together.
+    """
+    if type(section) not in KINDS.values():
+        names = ", ".join(kind.__name__ for kind in KINDS.values())
+        raise ConfigError(f"{told} adds {type(section).__name__} to the result: give sections, of {names}")
+    told = f"section '{section.name}' that {told} adds"
+    values = dataclasses.asdict(section)
+    checked_json(values, told)
+    try:
+        pydantic.TypeAdapter(type(section)).validate_python(values)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{told}: '{where}' is {str(first['input'])[:60]}: {first['msg']}") from None
+    lengths: list[tuple[int, int]] = []
+    if isinstance(section, Table):
+        lengths = [(len(row), len(section.heads)) for row in section.rows]
+    if isinstance(section, Series):
+        lengths = [(len(line.x), len(line.y)) for line in section.lines]
+    if isinstance(section, Front):
+        lengths = [(len(section.costs), len(section.scores))]
+    if unequal := [pair for pair in lengths if pair[0] != pair[1]]:
+        raise ConfigError(f"{told} holds {unequal[0][0]} values where it needs {unequal[0][1]}: give as many of both")
+
+
+def checked_json(value: Any, told: str) -> str:
+    """Return a value as JSON.
+
+    Raises:
+        ConfigError: when it cannot be written as such.
+    """
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{told} cannot be written ({error}): give numbers that are finite, texts, lists") from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from jaxtyping import Float64, UInt8
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.errors import ConfigError
 from trueshot.core.fingerprint import fingerprint
+from trueshot.core.own import name_of
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.spaces import Space
 
@@ -65,7 +66,7 @@ def _one_each(evaluator: Evaluator, rows: UInt8[np.ndarray, "n decisions"]) -> n
     scores = np.asarray(evaluator(rows))
     if scores.shape != (len(rows),) or scores.dtype.kind not in "iuf":
         raise ConfigError(
-            f"evaluator {type(evaluator).__name__} must give one number for each of {len(rows)} architectures, not"
+            f"evaluator {name_of(evaluator)} must give one number for each of {len(rows)} architectures, not"
             f" {scores.dtype} of shape {scores.shape}"
         )
     return scores

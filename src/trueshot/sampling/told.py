@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trueshot.core.own import name_of
 from trueshot.core.units import format_count
 from trueshot.sampling.rejection import LiveConvolution
 from trueshot.sampling.samplers import Matched, Sampler, StrictlyFair, Uniform
@@ -27,4 +28,4 @@ def describe_sampler(sampler: Sampler) -> str:
         return f"uniform from a pool of {len(sampler.archs)}"
     if isinstance(sampler, StrictlyFair):
         return "strictly fair"
-    return "uniform" if isinstance(sampler, Uniform) else type(sampler).__name__
+    return "uniform" if isinstance(sampler, Uniform) else name_of(sampler)

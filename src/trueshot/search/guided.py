@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from trueshot.core.errors import ConfigError
+from trueshot.core.own import name_of
 from trueshot.core.random import Streams
 from trueshot.prediction.protocol import Predictor
 from trueshot.sampling import Sampler, Uniform
@@ -103,7 +104,7 @@ class Guided:
         values = np.asarray(self.predictor(pool), dtype=np.float64)
         if values.shape != (len(pool),) or not np.isfinite(values).all():
             raise ConfigError(
-                f"predictor {type(self.predictor).__name__} gave {values.shape} values, {np.isfinite(values).sum()} of"
+                f"predictor {name_of(self.predictor)} gave {values.shape} values, {np.isfinite(values).sum()} of"
                 f" them finite, for {len(pool)} architectures: it must give one finite number for each"
             )
         return values

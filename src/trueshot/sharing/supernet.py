@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from trueshot.core.errors import ConfigError
+from trueshot.core.own import name_of
 from trueshot.operations import LinearBottleneck
 from trueshot.sharing.folding import fold
 from trueshot.spaces import Chooser, Site, Space, skeletons
@@ -142,7 +143,7 @@ def by_row(sharing: Sharing, space: Space) -> ByRow:
         return placer
     if isinstance(placer, Placer):
         raise ConfigError(
-            f"inter-choice weights depend on an architecture, but what {type(placer).__name__} places does not: let"
+            f"inter-choice weights depend on an architecture, but what {name_of(placer)} places does not: let"
             " them stand over single_path"
         )
     return ByRow(placer)
@@ -238,6 +239,12 @@ class Supernet(nn.Module):
         row = tuple(self.space.check(np.asarray(arch)[None])[0].tolist())
         context = self.placer.context_of(row)
         modules = self._placed if self.space.is_static else self._counterparts(row)
+        mute = next((module for module in modules if module is not None and not hasattr(module, "chosen")), None)
+        if mute is not None:
+            raise ConfigError(
+                f"{type(mute).__name__}, placed at a site of {self.space.name}, does not say which module an"
+                " architecture chooses: define its method 'chosen'"
+            )
         chosen = [None if module is None else cast(Shared, module).chosen(*context) for module in modules]
         copies = [copy.deepcopy(module) for module in chosen]
         queue = iter(copies)

@@ -34,13 +34,18 @@ def assembled(space: Space, place: Place, row: Sequence[int] | None = None) -> n
         return place(site)
 
     try:
-        return space.assemble(checked) if row is None else space.assemble_for(row, checked)
+        skeleton = space.assemble(checked) if row is None else space.assemble_for(row, checked)
     except (TrueshotError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         raise ConfigError(
             f"space {space.name} cannot be assembled: {type(error).__name__}: {error}; add --debug to see where"
         ) from error
+    if not isinstance(skeleton, nn.Module):
+        raise ConfigError(
+            f"space {space.name} assembled {type(skeleton).__name__}: let `assemble` return its skeleton, an nn.Module"
+        )
+    return skeleton
 
 
 def sites_of(space: Space) -> tuple[Site, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pydantic
-from jaxtyping import Integer, UInt8
+from jaxtyping import Bool, Integer, UInt8
 
 from trueshot.core.errors import ArchitectureError, ConfigError
 from trueshot.spaces.notation import written
@@ -94,6 +94,22 @@ def check_options(space: str, decision: Decision) -> None:
             )
 
 
+def checked_valid(space: Space, rows: UInt8[np.ndarray, "n decisions"]) -> Bool[np.ndarray, " n"]:
+    """Return which combinations of options are architectures.
+
+    Raises:
+        ConfigError: when the space says anything but yes or no for each.
+    """
+    valid = np.asarray(space.valid(rows))
+    if valid.shape != (len(rows),) or valid.dtype != bool:
+        what = f"{valid.dtype} of shape {valid.shape}" if valid.shape else repr(valid.item())
+        raise ConfigError(
+            f"`valid` of space {space.name} gave {what} for {len(rows)} rows: return an array of True or False, one for"
+            " each"
+        )
+    return valid
+
+
 def check_architectures(
     space: Space, archs: Integer[np.ndarray, "n decisions"] | list[Any]
 ) -> UInt8[np.ndarray, "n decisions"]:
@@ -118,7 +134,7 @@ def check_architectures(
             f" {decision.name}): {array[row, gene]} is no option of it; choose 0 to {len(decision.options) - 1}"
         )
     rows = array.astype(np.uint8)
-    if not space.is_product and not (valid := space.valid(rows)).all():
+    if not space.is_product and not (valid := checked_valid(space, rows)).all():
         row = int(valid.argmin())
         raise ArchitectureError(
             f"{space.name} architecture {row}, {written(space, rows[row])}, is not valid: the space forbids this"

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from trueshot.spaces.space import Space
 
 
+RESERVED = ("arch", "digest", "row", "score", "seconds")
+"""What no cost is called, for tables of evaluations have a column of each cost and of these."""
+
+
 @final
 class Costs(Mapping[str, np.ndarray]):
     """Costs of a batch of architectures: an array ``(n,)`` by name, read as ``costs["madds"]`` or ``costs.madds``."""
 
-    def __init__(self, **columns: np.ndarray) -> None:
+    def __init__(self, /, **columns: np.ndarray) -> None:
         self._columns = columns
 
     def __getitem__(self, name: str) -> np.ndarray:

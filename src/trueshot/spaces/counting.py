@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from trueshot.core.errors import ConfigError
+from trueshot.core.own import blaming
 from trueshot.spaces.assembly import assembled
 from trueshot.spaces.meta import on_meta
 from trueshot.spaces.site import Candidate, Site
@@ -53,19 +54,49 @@ def _counted(module: nn.Module, convention: Convention) -> Iterator[list[int]]:
             handle.remove()
 
 
-@torch.no_grad()
 def count_madds(module: nn.Module, input_shape: tuple[int, ...], convention: Convention = PLAIN) -> int:
     """Count the MAdds of one image of ``input_shape`` (channels, height, width); nothing is computed on ``meta``."""
+    return _run(module, input_shape, convention)[0]
+
+
+@torch.no_grad()
+def _run(module: nn.Module, input_shape: tuple[int, ...], convention: Convention) -> tuple[int, Any]:
+    """Return the MAdds of one image, and what comes out."""
     modes = [(child, child.training) for child in module.modules()]
     device = next((parameter.device for parameter in module.parameters()), torch.device("meta"))
     module.eval()
     try:
         with _counted(module, convention) as counts:
-            module(torch.zeros(1, *input_shape, device=device))
+            output = module(torch.zeros(1, *input_shape, device=device))
     finally:
         for child, mode in modes:
             child.training = mode
-    return sum(counts)
+    return sum(counts), output
+
+
+def _skeleton_madds(space: Space, skeleton: nn.Module) -> int:
+    """Return the MAdds of a skeleton.
+
+    Raises:
+        ConfigError: when it does not map images of the space to logits.
+    """
+    images = f"images of {'x'.join(map(str, space.input_shape))}"
+    with blaming(f"what space {space.name} assembles cannot be run on {images}", "see to its channels and sizes"):
+        return _run(skeleton, space.input_shape, space.convention)[0]
+
+
+def check_logits(logits: Any, images: int, space: Space) -> None:
+    """Check what a network of a space gives for some images.
+
+    Raises:
+        ConfigError: when it is not ``(images, classes)``.
+    """
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if shape != (images, space.classes):
+        raise ConfigError(
+            f"what space {space.name} assembles gives {shape} for {images} images, not logits"
+            f" {(images, space.classes)}: let its head end with nn.Linear(..., self.classes)"
+        )
 
 
 def _identity(candidate: Candidate) -> Hashable:
@@ -153,7 +184,7 @@ def cost_table(space: Space) -> CostTable:
     with on_meta():
         skeleton = assembled(space, place)
         fixed_params = count_params(skeleton)
-        fixed_madds = count_madds(skeleton, space.input_shape, space.convention)
+        fixed_madds = _skeleton_madds(space, skeleton)
     options = max((len(decision.options) for decision in space.decisions), default=0)
     table = np.zeros((2, len(space.decisions), options), dtype=np.int64)
     for meter in meters:
@@ -201,7 +232,7 @@ def _walk(space: Space, row: tuple[int, ...]) -> tuple[int, int]:
     with on_meta():
         skeleton = assembled(space, place, row)
         params.append(count_params(skeleton))
-        madds.append(count_madds(skeleton, space.input_shape, space.convention))
+        madds.append(_skeleton_madds(space, skeleton))
     return sum(params), sum(madds)
 
 

@@ -83,6 +83,11 @@ class Site:
                 f"site '{self.key or self.decision}' does not say what it follows: give it 'decision', or else"
                 " 'decisions', 'choose' and 'key'"
             )
+        if not isinstance(self.candidates, Mapping) or all(built is None for built in self.candidates.values()):
+            raise ConfigError(
+                f"site '{self.key or self.decision}' has no candidates: give a mapping of names to constructors, one at"
+                " least"
+            )
         object.__setattr__(self, "decisions", self.decisions or (self.decision,))
         object.__setattr__(self, "key", self.key or self.decision)
 

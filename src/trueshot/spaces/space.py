@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Integer, UInt8
 
 from trueshot.core.errors import ConfigError
-from trueshot.spaces.checks import check_architectures, check_arguments, check_options
+from trueshot.spaces.checks import check_architectures, check_arguments, check_options, checked_valid
 from trueshot.spaces.listing import LARGEST, combinations
 from trueshot.spaces.mixtures import favoured
 from trueshot.spaces.notation import Dashed, Notation, parsed, written
@@ -169,7 +169,7 @@ class Space(abc.ABC):
         combined = math.prod(map(int, self.options))
         if self.is_product:
             return combined
-        return int(self.valid(combinations(self.options)).sum()) if combined <= LARGEST else None
+        return int(checked_valid(self, combinations(self.options)).sum()) if combined <= LARGEST else None
 
     @property
     def topologies(self) -> int | None:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from trueshot.core.errors import ConfigError
+from trueshot.spaces.checks import checked_valid
 
 if TYPE_CHECKING:
     from trueshot.spaces.space import Space
@@ -42,4 +43,4 @@ def drawn(space: Space, n: int, generator: np.random.Generator) -> UInt8[np.ndar
 def _draw(space: Space, n: int, generator: np.random.Generator) -> UInt8[np.ndarray, "m decisions"]:
     """Draw ``n`` combinations of options and return those that are valid."""
     rows = generator.integers(0, space.options, size=(n, len(space.decisions))).astype(np.uint8)
-    return rows if space.is_product else rows[space.valid(rows)]
+    return rows if space.is_product else rows[checked_valid(space, rows)]

@@ -14,13 +14,14 @@ from jaxtyping import Float64, Int64, UInt8
 
 from trueshot.core.cache import EvaluationCache
 from trueshot.core.errors import ConfigError, RunError
+from trueshot.core.own import name_of
 from trueshot.core.run import read_log
 from trueshot.evaluation.protocol import Evaluator
 from trueshot.evaluation.wrappers import Cached, Columns
 from trueshot.search.protocol import Proposer
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions, standard_costs
-from trueshot.strategies.checks import checked_rows
+from trueshot.spaces.own import checked_rows
 
 _VERSION = {"version": 1}
 
@@ -207,7 +208,7 @@ class Asking:
         while not self.proposer.finished and left != 0:
             rows = self._ask(self.batch if left is None else min(self.batch, left))
             if len(rows):
-                left = None if left is None else left - len(rows)
+                left = None if left is None else max(0, left - len(rows))
                 self._tell_proposer(rows, metered)
                 start = self._count(start, metered)
                 if report is not None:
@@ -219,7 +220,7 @@ class Asking:
                 )
         if not self._asks:
             raise ConfigError(
-                f"proposer {self._name} had finished before it asked for an architecture: mend `finished`"
+                f"proposer {self._name} had finished before it asked for an architecture: correct `finished`"
             )
         self.cache.flush()
         self._count(start, metered)
@@ -242,7 +243,7 @@ class Asking:
 
     @property
     def _name(self) -> str:
-        return type(self.proposer).__name__
+        return name_of(self.proposer)
 
     @property
     def replaying(self) -> bool:

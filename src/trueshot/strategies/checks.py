@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 
-from trueshot.core.errors import ArchitectureError, ConfigError
+from trueshot.core.errors import ConfigError
+from trueshot.core.own import checked_numbers, name_of
 from trueshot.core.random import Streams
 from trueshot.sampling import Sampler
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions
+from trueshot.spaces.own import checked_rows
 from trueshot.strategies.protocol import Found
 from trueshot.strategies.setup import Context
 
 _DRAWN = 2
-
-
-def checked_rows(rows: Any, space: Space, told: str) -> UInt8[np.ndarray, "n decisions"]:
-    """Return architectures that a part gave.
-
-    Args:
-        rows: what it gave.
-        space: whose architectures they must be.
-        told: what the part is and did, for the message, such as ``"sampler Mine drew"``.
-
-    Raises:
-        ConfigError: when they are no architectures of the space.
-    """
-    try:
-        return space.check(rows)
-    except (ArchitectureError, TypeError, ValueError) as error:
-        raise ConfigError(f"{told} what is no batch of architectures: {error}") from None
 
 
 def check_sampler(sampler: Sampler, space: Space) -> None:
@@ -43,10 +27,10 @@ def check_sampler(sampler: Sampler, space: Space) -> None:
     Raises:
         ConfigError: when the sampler draws anything else.
     """
-    name = type(sampler).__name__
+    name = name_of(sampler)
     rows = checked_rows(sampler.sample(_DRAWN, Streams(0).numpy("a trial")), space, f"sampler {name} drew")
     if len(rows) != _DRAWN:
-        raise ConfigError(f"sampler {name} drew {len(rows)} architectures where {_DRAWN} were asked for: mend `sample`")
+        raise ConfigError(f"sampler {name} drew {len(rows)} architectures where {_DRAWN} were asked for: correct it")
 
 
 def check_costs(costs: CostFunctions) -> None:
@@ -90,13 +74,20 @@ def checked_found(found: Any, kind: str, context: Context) -> Found:
     if not isinstance(found, Found):
         raise ConfigError(f"strategy {kind} ended with {type(found).__name__}: `run` must return a strategies.Found")
     rows = checked_rows(found.archs, context.space, f"strategy {kind} found")
-    if not len(rows) or found.scores.shape != (len(rows),):
+    shape = np.shape(found.scores)
+    if not len(rows) or shape != (len(rows),):
         raise ConfigError(
-            f"strategy {kind} found {len(rows)} architectures with scores of shape {found.scores.shape}: `run` must"
+            f"strategy {kind} found {len(rows)} architectures with scores of shape {shape}: `run` must"
             " return at least one, and a score for each"
         )
+    scores = checked_numbers(
+        found.scores, len(rows), f"strategy {kind} found scores of", lambda index: context.space.format(rows[index])
+    )
+    kept: Found = found
+    if not _same(found.archs, rows) or not _same(found.scores, scores):
+        kept = dataclasses.replace(found, archs=rows, scores=scores)
     if not context.bounds:
-        return found
+        return kept
     inside = context.bounds.contains(context.costs.only(list(context.bounds))(rows))
     if not inside.any():
         raise ConfigError(
@@ -104,6 +95,11 @@ def checked_found(found: Any, kind: str, context: Context) -> Found:
             " `context.bounds`, or leave the bounds out"
         )
     if inside.all():
-        return found
-    standing = None if found.standing is None else found.standing[inside]
-    return replace(found, archs=rows[inside], scores=found.scores[inside], standing=standing)
+        return kept
+    standing = None if kept.standing is None else kept.standing[inside]
+    return dataclasses.replace(kept, archs=rows[inside], scores=scores[inside], standing=standing)
+
+
+def _same(given: Any, checked: np.ndarray) -> bool:
+    """Return whether a value is an array of the type that it was checked to be."""
+    return isinstance(given, np.ndarray) and given.dtype == checked.dtype

@@ -48,6 +48,7 @@ from trueshot.strategies.scoring import CHUNK, Scores
 from trueshot.strategies.setup import Context, threads
 from trueshot.strategies.supernet import SharedWeights
 from trueshot.strategies.trained import TrainedSupernet
+from trueshot.strategies.trials import try_oracle, try_weights
 
 _SCORES = 40
 """Architectures scored for a forecast."""
@@ -193,11 +194,15 @@ class Ranking:
             parts_of(part, self.config.fusion, self.context.space)
         for part in self._alone:
             part.build(self.context)
-        if not self.shared:
-            return
-        check_sampler(self.weights(0).sampler(), self.context.space)
-        self.weights(0).make()
-        self.weights(0).check()
+        weights = self.weights(0) if self.shared else None
+        if weights is not None:
+            check_sampler(weights.sampler(), self.context.space)
+            weights.make()
+            weights.check()
+            try_weights(weights)
+        for part in self.evaluators:
+            for inner in parts_of(part, self.config.fusion, self.context.space):
+                try_oracle(inner, self.context, weights, self.config.evaluation)
 
     def run(self, *, observer: Observer = SILENT) -> Result:
         """Train the supernets, score, compare; or finish what an earlier attempt left.

@@ -136,6 +136,9 @@ class SearchRun:
             return Result.read(run.result)
         clock = Clock(run.path / "log" / "timings.json")
         found = checked_found(self.strategy.run(), self.config.strategy.kind, self.context)
+        if self.config.strategy.own:
+            # What cannot be written is told before anything is trained.
+            self._result(found, None, clock.read())
         finished = None
         if self.finish is not None and self.config.short.architectures:
             start, context = time.monotonic(), self.context.replace(retraining=self.config.retraining)
@@ -169,7 +172,7 @@ class SearchRun:
         cost = costs[self.strategy.cost]
         axis = CostAxis(cost.name, cost.title, cost.unit)
         budgets = () if self.finish is None else self.finish.budgets
-        head = {
+        before = {
             "strategy": self.config.strategy.kind,
             "dataset": None if context.dataset is None else _dataset(context.dataset, tested=bool(records)),
             "space": {**describe(context.space), "name": context.space.name},
@@ -182,11 +185,18 @@ class SearchRun:
             "digest": found.evaluator.digest,
             "evaluated": len(found.scores),
             "decision": None if finished is None else finished.decision.to_json(),
-            **found.values,
+        }
+        after = {
             "found": [self._told(found, position) for position in found.best_first[:_LISTED].tolist()],
             "timings": {**timings, "total": sum(timings.values())},
             "environment": environment(context.device),
         }
+        if taken := sorted((before.keys() | after.keys()) & found.values.keys()):
+            raise ConfigError(
+                f"strategy {self.config.strategy.kind} found a value '{taken[0]}', which every result has: choose"
+                " another name"
+            )
+        head = {**before, **found.values, **after}
         front = Front(
             name="search",
             title="What the search saw",
@@ -207,6 +217,12 @@ class SearchRun:
         if found.told:
             sections.append(Text(name="how", title="How it searched", rows=found.told))
         sections += [*found.more, *_logs(context.run, records)]
+        names = [section.name for section in sections]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigError(
+                f"strategy {self.config.strategy.kind} adds a section '{twice[0]}', and there is one already: choose"
+                " another name"
+            )
         return Result(command="search", head=head, sections=tuple(sections))
 
     def _schedule(self, finished: Finished | None) -> tuple[tuple[str, str], ...]:

@@ -38,6 +38,7 @@ from trueshot.strategies.protocol import Forecast, Found, Phase
 from trueshot.strategies.setup import Context
 from trueshot.strategies.supernet import SharedWeights, borrowed_snapshots, load_weights
 from trueshot.strategies.trained import TrainedSupernet, check_way, train_and_sample
+from trueshot.strategies.trials import try_asker, try_oracle, try_weights
 from trueshot.training.plan import Revise
 
 _SCORED, _TIMED = 4, 3
@@ -130,14 +131,17 @@ class Search:
         check_costs(context.costs)
         context.bounds.check(context.costs)
         check_sampler(self.sampler, context.space)
-        self.proposer()
+        try_asker(self.config.asker, self.proposer(), context.space)
         supernet_parts(self.config.oracle, self.config.fusion, context.space)
         if self._weights is None:
             self.config.oracle.build(context)
         elif context.earlier is None:
             self._weights.check()
+            try_weights(self._weights)
             samples = self.config.weight_sampling.samples
             check_way(self._way, samples=samples, checkpoints=len(self._weights.last_epochs()))
+        for part in self._parts or (self.config.oracle,):
+            try_oracle(part, context.replace(sampler=self.sampler), self._weights, self.config.evaluation)
 
     def _check_options(self) -> None:
         """Refuse options that would do nothing.

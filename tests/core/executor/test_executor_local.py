@@ -77,6 +77,16 @@ def test_a_mistake_in_a_users_file_is_told_as_such_by_a_worker(tmp_path):
     assert "Traceback" in failure.error.__notes__[0]
 
 
+@pytest.mark.parametrize("executor", [InProcess(), FORK], ids=["in this process", "fork"])
+def test_a_users_file_that_ends_its_process_fails_its_job_alone(executor, tmp_path):
+    file = tmp_path / f"own_job_{type(executor).__name__.lower()}_ends.py"
+    file.write_text("import sys\n\n\ndef work(value, tell):\n    return value if value else sys.exit(3)\n")
+    results, _, (failure,) = collect(executor, import_file(file).work, [1, 0, 2])
+    assert results == {0: 1, 2: 2}
+    assert type(failure.error) is ConfigError
+    assert str(failure.error).startswith(f"{file}, line 5: SystemExit: 3: correct it")
+
+
 def test_what_cannot_be_sent_is_told_as_text():
     results, _, failures = collect(FORK, fail, ["odd", "odd user", "lambda", "a"])
     assert results == {3: "a"}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import final
 
 from trueshot.core.executor.protocol import Do, Failure, Handed, Job, OnPart, OnProgress, OnResult, Tell, ignore
+from trueshot.core.modules import failed_in_own_file
 
 
 @final
@@ -32,6 +33,11 @@ class InProcess:
             torch.set_num_threads(job.threads)
             try:
                 value = do(job.value, _telling(index, on_progress, on_part))
+            except SystemExit as error:
+                mistake = failed_in_own_file(error)
+                if mistake is None:
+                    raise
+                failures.append(Failure(index, job, mistake))
             except Exception as error:
                 failures.append(Failure(index, job, error))
             else:

@@ -147,10 +147,12 @@ def outcome(load: Callable[[], Do], value: Any, threads: int, tell: Tell) -> tup
         return "result", do(value, tell)
     except TrueshotError as error:
         return "error", portable(error)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Other processes do not see where it was raised.
         mistake = failed_in_own_file(error)
         if mistake is None:
+            if isinstance(error, SystemExit):
+                raise
             return "error", portable(error)
         mistake.__cause__ = error
         return "error", portable(mistake)

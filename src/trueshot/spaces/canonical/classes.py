@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int64, Shaped, UInt8
 
 from trueshot.core.errors import ConfigError
+from trueshot.spaces.checks import checked_valid
 from trueshot.spaces.listing import LARGEST, combinations
 from trueshot.spaces.space import Space
 
@@ -28,7 +29,7 @@ def every(space: Space) -> UInt8[np.ndarray, "n decisions"]:
             f"space {space.name} has {combined:.3g} combinations of options, too many to list: sample it instead"
         )
     rows = combinations(space.options)
-    return rows if space.is_product else rows[space.valid(rows)]
+    return rows if space.is_product else rows[checked_valid(space, rows)]
 
 
 def lists_twins(space: Space) -> bool:
