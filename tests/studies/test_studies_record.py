@@ -1,9 +1,13 @@
+import dataclasses
 import math
 
+import numpy as np
 import pytest
 
 from trueshot.criteria.bootstrap import Interval
-from trueshot.studies.record import Claim, Finding, Power, Prior, Verdict
+from trueshot.criteria.power import paired_interval
+from trueshot.studies.record import Claim, Finding, Outcome, Power, Prior, Verdict
+from trueshot.studies.runner import judged
 
 PRIOR = Prior(0.1, "a guess")
 BETTER = Claim(name="a less b", metric="tau", says="a is better", above=0.0, prior=PRIOR)
@@ -23,11 +27,37 @@ HARMLESS = Claim(name="a less b", metric="tau", says="no influence", above=-0.02
     ],
 )
 def test_verdict_follows_from_interval_and_range(claim, low, high, verdict):
-    assert claim.verdict(Interval(low, high)) is verdict
+    values = with_interval(low, high)
+    interval = paired_interval(np.array(values))
+    assert (interval.low, interval.high) == pytest.approx((low, high))
+    assert claim.verdict(values, claim.p_value(values)) is verdict
 
 
-def test_without_an_interval_nothing_is_told():
-    assert BETTER.verdict(None).value == "cannot be told here"
+def with_interval(low, high):
+    """Return four values whose Student's interval is the given one."""
+    shape = np.array([-1.0, -1.0, 1.0, 1.0])
+    half = paired_interval(shape).high
+    return tuple((low + high) / 2 + shape * (high - low) / 2 / half)
+
+
+def test_without_three_values_nothing_is_told():
+    assert BETTER.p_value((1.0, 1.1)) is None
+    assert BETTER.verdict((1.0, 1.1), None).value == "cannot be told here"
+
+
+def test_verdicts_are_corrected_for_the_number_of_claims():
+    # Alone each would be shown: their intervals just exclude zero, at p-values a little below 5 %.
+    claims = [dataclasses.replace(BETTER, name=str(place)) for place in range(3)]
+    strong, weak = (1.0, 1.01, 1.02, 1.03), with_interval(0.001, 0.2)
+    powers = {claim.name: Power.of(claim, 4, claims=3) for claim in claims}
+    found = judged(claims, Outcome(claims={"0": weak, "1": strong, "2": ()}), powers)
+    # The weaker of two keeps its p-value, the stronger has twice its own; without values there is no third.
+    assert [found[0]["p"], found[1]["p"]] == pytest.approx([BETTER.p_value(weak), 2 * BETTER.p_value(strong)])
+    assert [one["verdict"] for one in found] == ["shown", "shown", "cannot be told here"]
+    found = judged(claims, Outcome(claims={"0": weak, "1": weak, "2": weak}), powers)
+    assert [one["p"] for one in found] == pytest.approx([3 * BETTER.p_value(weak)] * 3)
+    assert {one["verdict"] for one in found} == {"cannot be told here"}
+    assert all(one["power"]["claims"] == 3 for one in found)
 
 
 def test_power_is_stated_from_measured_values_where_there_are_three():
@@ -39,6 +69,10 @@ def test_power_is_stated_from_measured_values_where_there_are_three():
     assert known.source == "measured over 3 supernets in the bank"
     assert str(known).startswith("sees 0.996 or more (10 pairs, spread 1,")
     assert str(Power.of(BETTER, 2)) == "2 repetition(s) have no interval"
+    pairs = Power.of(dataclasses.replace(BETTER, each=2), 8, claims=3)
+    assert (pairs.n, pairs.claims) == (4, 3)
+    assert str(pairs).endswith("assumed: a guess, one of 3 claims)")
+    assert pairs.effect > Power.of(BETTER, 4).effect
 
 
 def test_finding_has_mean_spread_and_interval_of_three_values_or_more():

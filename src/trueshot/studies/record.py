@@ -13,7 +13,7 @@ import numpy as np
 
 from trueshot.core.results import Estimate, Series
 from trueshot.criteria.bootstrap import Interval
-from trueshot.criteria.power import minimal_detectable_effect, paired_interval
+from trueshot.criteria.power import LEAST, LEVEL, border_p, minimal_detectable_effect, paired_interval
 
 if TYPE_CHECKING:
     from trueshot.studies.plan import Need
@@ -59,6 +59,7 @@ class Claim:
         paper: the published figure, ``None`` where there is none.
         prior: spread of one value where the bank has not measured it.
         over: what the values are repetitions of, which is what the interval resamples.
+        each: repetitions that one value takes: 2 for pairs of supernets.
     """
 
     name: str
@@ -69,15 +70,30 @@ class Claim:
     paper: float | None = None
     prior: Prior
     over: str = "supernets"
+    each: int = 1
 
-    def verdict(self, interval: Interval | None) -> Verdict:
-        """Judge by an interval: shown where it lies inside the claim, contradicted where it lies outside."""
-        if interval is None:
+    def holds(self, value: float) -> bool:
+        """Return whether a figure lies inside the claim."""
+        return self.above < value < self.below
+
+    def p_value(self, values: Sequence[float]) -> float | None:
+        """Return the error at which the interval of values comes to lie inside the claim, or outside; None below three.
+
+        Inside it must clear both ends of the range, outside the one that the mean is beyond.
+        """
+        if len(values) < LEAST:
+            return None
+        column = np.array(values, dtype=np.float64)
+        mean = float(column.mean())
+        ends = [end for end in (self.above, self.below) if math.isfinite(end)]
+        passed = ends if self.holds(mean) else [self.above if mean <= self.above else self.below]
+        return max(border_p(column, end) or 0.0 for end in passed)
+
+    def verdict(self, values: Sequence[float], p: float | None) -> Verdict:
+        """Judge by values and their p-value, which was adjusted where a study makes several claims."""
+        if p is None or p >= 1 - LEVEL:
             return Verdict.OPEN
-        if interval.low > self.above and interval.high < self.below:
-            return Verdict.SHOWN
-        outside = interval.high < self.above or interval.low > self.below
-        return Verdict.CONTRADICTED if outside else Verdict.OPEN
+        return Verdict.SHOWN if self.holds(float(np.mean(values))) else Verdict.CONTRADICTED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,26 +103,31 @@ class Power:
     Attributes:
         effect: the minimal detectable effect, ``None`` for fewer than three repetitions.
         std: of one value; ``source``: where it was measured.
-        n: repetitions.
+        n: values.
+        claims: of the study, judged together.
     """
 
     effect: float | None
     std: float
     source: str
     n: int
+    claims: int = 1
 
     @classmethod
-    def of(cls, claim: Claim, n: int, measured: Sequence[float] = ()) -> Power:
+    def of(cls, claim: Claim, repetitions: int, measured: Sequence[float] = (), *, claims: int = 1) -> Power:
         """State it from values measured before, three at least, else from the claim's prior."""
+        n = repetitions // claim.each
         std, source = claim.prior.std, f"assumed: {claim.prior.source}"
         if len(measured) >= 3:
             std, source = float(np.std(measured, ddof=1)), f"measured over {len(measured)} {claim.over} in the bank"
-        return cls(effect=minimal_detectable_effect(std, n), std=std, source=source, n=n)
+        effect = minimal_detectable_effect(std, n, claims=claims)
+        return cls(effect=effect, std=std, source=source, n=n, claims=claims)
 
     def __str__(self) -> str:
         if self.effect is None:
             return f"{self.n} repetition(s) have no interval"
-        return f"sees {self.effect:.3g} or more ({self.n} pairs, spread {self.std:.3g}, {self.source})"
+        several = f", one of {self.claims} claims" if self.claims > 1 else ""
+        return f"sees {self.effect:.3g} or more ({self.n} pairs, spread {self.std:.3g}, {self.source}{several})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from trueshot.core.errors import ConfigError
 from trueshot.core.files import replacing
 from trueshot.core.results import Result
 from trueshot.core.units import format_duration
-from trueshot.criteria.power import paired_interval
+from trueshot.criteria.power import holm
 from trueshot.strategies.setup import environment
 from trueshot.studies.plan import Line, summed
 from trueshot.studies.record import Claim, Finding, Outcome, Power, Scale, Study
@@ -55,7 +53,10 @@ class Runner:
         n = study.work.repetitions(self.session, self.scale)
         known = study.work.known(self.session, self.scale)
         measured = {} if known is None else study.analyse(known).claims
-        return {claim.name: Power.of(claim, n, measured.get(claim.name, ())) for claim in study.claims}
+        return {
+            claim.name: Power.of(claim, n, measured.get(claim.name, ()), claims=len(study.claims))
+            for claim in study.claims
+        }
 
     def _check(self, study: Study) -> None:
         scales = list(getattr(study.work, "scales", Scale))
@@ -90,7 +91,7 @@ class Runner:
             "title": study.title,
             "question": study.question,
             "scale": self.scale.value,
-            "claims": [judged(claim, outcome, powers[claim.name]) for claim in study.claims],
+            "claims": judged(study.claims, outcome, powers),
             "findings": [finding.to_json() for finding in outcome.findings],
             "notes": [*outcome.notes, *filter(None, [study.needs_more.get(self.scale)])],
             "data": dict(material.data),
@@ -122,10 +123,19 @@ def result_file(results: Path, study: Study, scale: Scale) -> Path:
     return results / f"{study.name}-{scale.value}.json"
 
 
-def judged(claim: Claim, outcome: Outcome, power: Power) -> dict[str, Any]:
-    """Return a claim with our figure, the smallest effect that could be seen, and the verdict, as JSON values."""
-    values = tuple(float(value) for value in outcome.claims.get(claim.name, ()))
-    interval = paired_interval(np.array(values)) if values else None
+def judged(claims: Sequence[Claim], outcome: Outcome, powers: Mapping[str, Power]) -> list[dict[str, Any]]:
+    """Return claims with our figures, the smallest effects that could be seen, and the verdicts, as JSON values.
+
+    The p-values of a study's claims are adjusted for their number, so that of all that it says to be shown or
+    contradicted, one or more is wrong with a probability of at most 5 %.
+    """
+    values = {claim.name: tuple(float(value) for value in outcome.claims.get(claim.name, ())) for claim in claims}
+    found = {claim.name: p for claim in claims if (p := claim.p_value(values[claim.name])) is not None}
+    adjusted = dict(zip(found, holm(list(found.values())), strict=True))
+    return [_judged(claim, values[claim.name], powers[claim.name], adjusted.get(claim.name)) for claim in claims]
+
+
+def _judged(claim: Claim, values: tuple[float, ...], power: Power, p: float | None) -> dict[str, Any]:
     finding = Finding(what=claim.name, metric=claim.metric, paper=claim.paper, values=values, over=claim.over)
     limits: Mapping[str, float | None] = {
         "above": claim.above if math.isfinite(claim.above) else None,
@@ -136,5 +146,6 @@ def judged(claim: Claim, outcome: Outcome, power: Power) -> dict[str, Any]:
         "says": claim.says,
         **limits,
         "power": dataclasses.asdict(power),
-        "verdict": claim.verdict(interval).value,
+        "p": p,
+        "verdict": claim.verdict(values, p).value,
     }

@@ -41,6 +41,7 @@ STUDY = Study(
             above=0.05,
             prior=Prior(0.03, "two supernets of one kind in results/rank-cifar10-cpu"),
             over="pairs of supernets",
+            each=2,
         ),
     ),
 )
