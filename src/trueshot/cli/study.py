@@ -60,13 +60,13 @@ def study(
     check_executor(executor, ray)
     first, *rest = words
     if first == _PAGE:
-        from trueshot.reporting.studies import write_studies
-
-        page = write_studies(results, TABLE["study"])
+        page = _write_page(results)
         emit({"path": str(page)}, as_json=json, human=lambda console: console.print(f"written to {page}"))
         return
     chosen = _scale(scale)
     named = [find_study(name) for name in (rest or TABLE["study"] if first in (_LIST, _PLAN) else words)]
+    if first == _PLAN and not rest:
+        named = [one for one in named if chosen in one.scales]
     if first == _LIST:
         emit({"studies": [_listed(one) for one in named]}, as_json=json, human=lambda console: _show(console, named))
         return
@@ -97,9 +97,15 @@ def study(
         _run(runner, named, results, as_json=json)
 
 
+def _write_page(results: Path) -> Path:
+    from trueshot.reporting.studies import write_studies
+    from trueshot.studies.coverage import unsettled
+
+    return write_studies(results, TABLE["study"], unsettled([find_study(name) for name in TABLE["study"]]))
+
+
 def _run(runner: Any, studies: Sequence[Study], results: Path, *, as_json: bool) -> None:
     from trueshot.core.errors import RunError
-    from trueshot.reporting.studies import write_studies
     from trueshot.studies.runner import result_file
 
     found = []
@@ -107,7 +113,7 @@ def _run(runner: Any, studies: Sequence[Study], results: Path, *, as_json: bool)
         runner.announce(one)
         found.append((str(result_file(results, one, runner.scale)), runner.run(one, results)))
     try:
-        told = f"written to {write_studies(results, TABLE['study'])}"
+        told = f"written to {_write_page(results)}"
     except RunError as error:
         # What was measured is safe; another file in the folder must not make it look lost.
         told = "not written to the page of all results"
@@ -135,7 +141,9 @@ def _scale(name: str) -> Scale:
 
 def _listed(one: Study) -> dict[str, Any]:
     conditions = list(getattr(one.work, "conditions", {}))
-    return {"name": one.name, "title": one.title, "question": one.question, "conditions": conditions}
+    listed = {"name": one.name, "title": one.title, "question": one.question, "conditions": conditions}
+    needs = {scale.value: needs for scale, needs in one.needs_more.items()}
+    return {**listed, "scales": [scale.value for scale in one.scales], "needs_more": needs}
 
 
 def _show(console: Console, studies: Sequence[Study]) -> None:
@@ -143,6 +151,8 @@ def _show(console: Console, studies: Sequence[Study]) -> None:
         conditions = ", ".join(_listed(one)["conditions"])
         console.print(f"{one.name:<22} {one.question}")
         console.print(f"{'':<22} {one.title}" + (f"; compares {conditions}" if conditions else ""), style="dim")
+        for scale, needs in one.needs_more.items():
+            console.print(f"{'':<22} not to be settled at scale {scale.value}: it needs {needs}", style="dim")
 
 
 def _planned(lines: Sequence[Line], powers: Powers) -> dict[str, Any]:

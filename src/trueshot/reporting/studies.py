@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,17 @@ is to be compared with the others of its table, not with the paper's.
 A claim is **shown** where the 95 % interval of our figure lies inside the range that the paper's words allow, and
 **contradicted** where it lies outside; else it **cannot be told here**. Differences are paired by seed. *Sees* is the
 smallest effect that the interval would find four times out of five, stated before the study ran.
+
+Where a study makes several claims, their p-values are multiplied as Holm has it, and the verdict goes by them (*p*): of
+all that one study calls shown or contradicted, one or more is wrong with a probability of at most 5 %. Intervals are
+those of a single figure; one may exclude the border of a claim that cannot be told yet.
+"""
+
+_UNSETTLED = """
+## What hours on two cores cannot settle
+
+These tables and figures have code, a run of seconds (`--scale smoke`) and their published size (`--scale paper`), where
+a study is named; a result of hours would be noise, so there is none.
 """
 
 _EARLIER = """## Earlier results
@@ -33,24 +45,43 @@ These {count} results were made by studies as they were before, whose comparison
 They are kept until the studies above replace them; the commit that recorded one holds the code that made it.
 """
 
+_OPEN = "cannot be told here"
+
 _UNKNOWN = "unknown"
 """Stands for a commit where there is no history to ask."""
 
 _SCALES = ("-smoke", "-cpu", "-paper")
 
-_CLAIMS = ("question", "claim", "paper", "ours", "95 % interval", "n", "sees", "verdict", "time")
+_CLAIMS = ("question", "claim", "paper", "ours", "95 % interval", "n", "sees", "p", "verdict", "time")
+_LEFT_OPEN = ("table or figure", "study", "verdict", "what it needs")
 _COLUMNS = ("what", "metric", "paper", "ours", "95 % interval", "n", "over", "note")
 
 Found = tuple[str, Result]
 """File name and content of a result."""
 
 
-def write_studies(folder: Path, known: Collection[str]) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class Unsettled:
+    """A table or figure that hours on two cores cannot settle.
+
+    Attributes:
+        title: the paper, and which table or figure.
+        study: that asks what it asks, at other scales; empty for none.
+        needs: what it takes.
+    """
+
+    title: str
+    study: str
+    needs: str
+
+
+def write_studies(folder: Path, known: Collection[str], unsettled: Sequence[Unsettled] = ()) -> Path:
     """Write ``folder/README.md`` and its pictures from the study results in ``folder``; return its path.
 
     Args:
         folder: of the results.
         known: names of the studies, in the order in which the page shows them; others follow.
+        unsettled: what the page lists with what it needs.
 
     Raises:
         RunError: when there are no results, one is damaged, or the page cannot be written.
@@ -64,7 +95,7 @@ def write_studies(folder: Path, known: Collection[str]) -> Path:
             with replacing(folder / picture) as temporary:
                 study_figure(series).savefig(temporary, format="png", dpi=110)
     commits = {name: _commit(folder / name) for name, _ in earlier}
-    text = render_studies(studies, earlier, commits)
+    text = render_studies(studies, earlier, commits, known, unsettled)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
@@ -95,18 +126,30 @@ def read_studies(folder: Path) -> tuple[list[Found], list[tuple[str, Mapping[str
 
 
 def render_studies(
-    studies: Sequence[Found], earlier: Sequence[tuple[str, Mapping[str, Any]]], commits: Mapping[str, str]
+    studies: Sequence[Found],
+    earlier: Sequence[tuple[str, Mapping[str, Any]]],
+    commits: Mapping[str, str],
+    known: Collection[str] = (),
+    unsettled: Sequence[Unsettled] = (),
 ) -> str:
-    """Return the page: all claims, a section for each study, and a list of earlier results.
+    """Return the page: all claims, what cannot be settled, a section for each study, and a list of earlier results.
 
     Args:
         studies: file name and content of each result.
         earlier: the same of results of the earlier form.
         commits: by file name, the commit that recorded an earlier result.
+        known: names of the studies.
+        unsettled: tables and figures that hours on two cores cannot settle.
     """
     lines = [_INTRODUCTION]
     if studies:
         lines += _table(_CLAIMS, [row for _, result in studies for row in _claims(result.head)])
+    there = {result.head["study"] for _, result in studies} | {one.study for one in unsettled}
+    if waiting := [f"`{name}`" for name in known if name not in there]:
+        lines += ["", f"Not run yet: {', '.join(waiting)}."]
+    if unsettled:
+        rows = [(one.title, f"`{one.study}`" if one.study else "none", _OPEN, one.needs) for one in unsettled]
+        lines += [_UNSETTLED, *_table(_LEFT_OPEN, rows)]
     for name, result in studies:
         lines += ["", f"## {_heading(result.head)}", "", *_section(name, result)]
     if earlier:
@@ -120,7 +163,7 @@ def _claims(head: Mapping[str, Any]) -> list[Sequence[str]]:
     question = f"[{head['question']}](#{_heading(head)})"
     time = format_duration(head["trained_seconds"])
     if not head["claims"]:
-        return [(question, "", "", "", "", "", "", "", time)]
+        return [(question, *[""] * (len(_CLAIMS) - 2), time)]
     rows: list[Sequence[str]] = []
     for number, claim in enumerate(head["claims"]):
         power = claim["power"]["effect"]
@@ -130,6 +173,7 @@ def _claims(head: Mapping[str, Any]) -> list[Sequence[str]]:
             _number(claim["paper"]),
             *_ours(claim["ours"]),
             "nothing" if power is None else _number(power),
+            "" if claim["p"] is None else f"{claim['p']:.2g}",
             claim["verdict"],
             time if number == 0 else "",
         )
@@ -171,7 +215,9 @@ def _section(name: str, result: Result) -> list[str]:
 def _sees(power: Mapping[str, Any]) -> str:
     if power["effect"] is None:
         return f"{power['n']} repetition(s) have no interval"
-    return f"sees {power['effect']:.3g} or more with {power['n']} pairs (spread {power['std']:.3g}, {power['source']})"
+    several = f"; one of {power['claims']} claims" if power["claims"] > 1 else ""
+    spread = f"spread {power['std']:.3g}, {power['source']}{several}"
+    return f"sees {power['effect']:.3g} or more with {power['n']} pairs ({spread})"
 
 
 def _finding(row: Mapping[str, Any]) -> Sequence[str]:

@@ -21,6 +21,19 @@ CIFAR16: Settings = {
 }
 """All of CIFAR-10 at half resolution, a fifth of the training images for validation."""
 
+IMAGENET: Settings = {
+    "source": "imagenet",
+    "data": {"image_size": 224, "validation_fraction": 50_000 / 1_281_167},
+    "supernet.augmentation": {
+        "resized_crop": (0.08, 1.0),
+        "flip": 0.5,
+        "brightness": 0.4,
+        "contrast": 0.4,
+        "saturation": 0.4,
+    },
+}
+"""ImageNet, of whose training images as many are set aside as there are test images."""
+
 TRUTH: Settings = {
     "file": "nasbench201.parquet",
     "columns": {"truth": "cifar10_test_200", "12 epochs of training": "cifar10_valid_12"},

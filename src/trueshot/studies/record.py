@@ -241,7 +241,7 @@ class Study:
         work: what is trained and measured.
         analyse: material to outcome.
         claims: what the paper says, as ranges.
-        needs_more: by scale, what it would take where the scale cannot settle the question.
+        needs_more: by scale, what it would take where the scale cannot settle the question, or is left out for it.
     """
 
     name: str
@@ -251,3 +251,8 @@ class Study:
     analyse: Callable[[Any], Outcome]
     claims: tuple[Claim, ...] = ()
     needs_more: Mapping[Scale, str] = field(default_factory=dict)
+
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """The scales that it has settings of."""
+        return tuple(getattr(self.work, "scales", Scale))

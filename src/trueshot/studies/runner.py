@@ -59,10 +59,12 @@ class Runner:
         }
 
     def _check(self, study: Study) -> None:
-        scales = list(getattr(study.work, "scales", Scale))
+        scales = study.scales
         if self.scale not in scales:
             known = ", ".join(scale.value for scale in scales)
-            raise ConfigError(f"study {study.name} has no scale {self.scale.value}: choose one of {known}")
+            more = study.needs_more.get(self.scale)
+            why = f" (it would need {more})" if more else ""
+            raise ConfigError(f"study {study.name} has no scale {self.scale.value}: choose one of {known}{why}")
 
     def announce(self, study: Study) -> None:
         """Say what the study asks, what it can see and what it takes.

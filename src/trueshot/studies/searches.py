@@ -25,7 +25,7 @@ from trueshot.studies.networks import Network, train_networks
 from trueshot.studies.plan import Need
 from trueshot.studies.rates import network_rate, score_rate, space_name, step_rate
 from trueshot.studies.record import Finding, Scale
-from trueshot.studies.session import Session
+from trueshot.studies.session import Session, told
 from trueshot.studies.setting import Images, Kind, SpaceConfig, layered
 
 METRIC = "top-1 (%)"
@@ -34,6 +34,17 @@ _TOLERANCE = 0.15
 """A baseline must come so close to the MAdds of the winner; coarse channel steps keep small ones from coming closer."""
 
 Maker = Callable[[Frame, int], Baseline]
+
+LESSER, GREATER = 0, 1
+"""Places of the two budgets."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """An off-the-shelf network at the cost of the winner under one of the budgets."""
+
+    make: Maker
+    budget: int = LESSER
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,14 +72,14 @@ class Searched:
         records: tuple[NetworkRecord, ...] = networks.records
         return records
 
-    def found(self, role: str) -> list[NetworkRecord]:
-        """Return the winners, or the random architectures, under the lesser budget."""
-        budget = min(self.result.head["budgets"])
+    def found(self, role: str, place: int = LESSER) -> list[NetworkRecord]:
+        """Return the winners, or the random architectures, under a budget."""
+        budget = sorted(self.result.head["budgets"])[place]
         return [record for record in self.records if record.budget == budget and record.role == role]
 
-    def searched(self, what: str, role: str, paper: float | None) -> Finding:
-        """Return the finding of the winner under the lesser budget, or of the random architectures beside it."""
-        records = self.found(role)
+    def searched(self, what: str, role: str, paper: float | None, place: int = LESSER) -> Finding:
+        """Return the finding of the winner under a budget, or of the random architectures beside it."""
+        records = self.found(role, place)
         values = tuple(100.0 * record.test.top1 for record in records if record.test is not None)
         return _finding(what, values, paper, records[0].costs, records[0].arch)
 
@@ -85,15 +96,15 @@ class Searched:
 
 @dataclass(frozen=True, kw_only=True)
 class Searches:
-    """A search, and baselines at the cost of its winner under the lesser budget.
+    """A search, and baselines at the cost of its winners.
 
     Attributes:
         scales: settings of each scale: source, space, and the values of a search beside them.
-        rivals: how the baselines are made, by name.
+        rivals: the baselines, by name.
     """
 
     scales: Mapping[Scale, Mapping[str, Any]]
-    rivals: Mapping[str, Maker]
+    rivals: Mapping[str, Rival]
 
     def settings(self, session: Session, scale: Scale) -> tuple[Images, SpaceConfig, SearchConfig]:
         """Return images, space and the configuration of the search."""
@@ -163,28 +174,20 @@ class Searches:
             head_width=space.arguments()["head_width"],
         )
         found = Searched(result=result, rivals={}, told={}, data={}, seconds=0.0)
-        target = round(found.found("winner")[0].costs["madds"])
         rivals: dict[str, list[dict[str, Any]]] = {}
-        told: dict[str, str] = {}
+        why: dict[str, str] = {}
         assert config.retraining is not None
-        for name, make in self.rivals.items():
-            plan = make(frame, target)
+        for name, rival in self.rivals.items():
+            target = round(found.found("winner", rival.budget)[0].costs["madds"])
+            plan = rival.make(frame, target)
             if abs(plan.madds - target) > _TOLERANCE * target:
                 close = f"its closest width has {format_count(plan.madds)} MAdds, not {format_count(target)}"
-                rivals[name], told[name] = [], f"not trained: {close}"
+                rivals[name], why[name] = [], f"not trained: {close}"
             else:
                 rivals[name] = train_networks(session, images, _repeated(name, plan, config.retraining))
         seconds = sum(record["seconds"] for records in rivals.values() for record in records)
-        data = {
-            "name": dataset.name,
-            "train": len(dataset.train),
-            "validation": len(dataset.validation),
-            "test": dataset.test_size,
-            "image_size": dataset.image_size,
-            "classes": len(dataset.classes),
-        }
         total = result.head["timings"]["total"] + seconds
-        return Searched(result=result, rivals=rivals, told=told, data=data, seconds=total)
+        return Searched(result=result, rivals=rivals, told=why, data=told(dataset), seconds=total)
 
 
 def _repeated(name: str, plan: Baseline, retraining: RetrainingConfig) -> list[Network]:

@@ -81,16 +81,15 @@ class Session:
     def space(self, config: SpaceConfig, images: Images, *, planned: bool = False) -> Space:
         """Return a space that fits the images; ``planned`` takes their stated size, and reads none."""
         if planned:
-            size = images.size
-            shape = {"image_size": size.side, "classes": size.classes, "in_channels": size.channels}
+            shape = images.size.shape
         else:
-            dataset = self.dataset(images)
-            shape = {
-                "image_size": dataset.image_size,
-                "classes": len(dataset.classes),
-                "in_channels": dataset.channels,
-            }
+            shape = self.shape(images)
         return self.make_space(config.name, {**config.arguments, **shape})
+
+    def shape(self, images: Images) -> dict[str, int]:
+        """Return what a network must fit: the shape of the images and their classes."""
+        dataset = self.dataset(images)
+        return {"image_size": dataset.image_size, "classes": len(dataset.classes), "in_channels": dataset.channels}
 
     def context(self, images: Images, space: Space, run: RunDirectory, seed: int) -> Context:
         """Return what components of a run are made from."""
@@ -104,6 +103,18 @@ class Session:
             observer=self.observer,
             executor=self.executor,
         )
+
+
+def told(dataset: Dataset) -> dict[str, Any]:
+    """Return name, sizes and limits of images, for a result."""
+    return {
+        "name": dataset.name,
+        "train": len(dataset.train),
+        "validation": len(dataset.validation),
+        "test": dataset.test_size,
+        "image_size": dataset.image_size,
+        "classes": len(dataset.classes),
+    }
 
 
 def _place(source: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import Field
 from trueshot.core.config import Choice, Config, Names, Part
 from trueshot.core.errors import ConfigError
 from trueshot.core.fingerprint import fingerprint
-from trueshot.evaluation.config import EvaluationConfig, Metric, Way
+from trueshot.evaluation.config import EvaluationConfig, Metric, Recalibration, Way
 from trueshot.strategies.config import SupernetConfig, WeightSamplingConfig
 from trueshot.strategies.presets import merge
 from trueshot.training.config import Recipe
@@ -31,6 +31,11 @@ class Size(NamedTuple):
     channels: int
     classes: int
     train: int
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """What a network must fit, by the names of a space's arguments."""
+        return {"image_size": self.side, "classes": self.classes, "in_channels": self.channels}
 
 
 SIZES = {
@@ -159,10 +164,12 @@ class ScoreConfig(Config):
         weight_sampling: samples of the weights, for the ways that average.
         last: scores at each of so many last epochs; ``shares``: after these shares of the epochs.
         count: on the first so many architectures only.
+        recalibration: of BatchNorm, none for that of the evaluation.
     """
 
     way: Way = "single"
     metric: Metric | None = None
+    recalibration: Recalibration | None = None
     weight_sampling: WeightSamplingConfig = WeightSamplingConfig(samples=1)
     last: int = Field(default=0, ge=0)
     shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trueshot.studies.bases import DIGITS, NB201_CPU
+from trueshot.studies.bases import DIGITS, IMAGENET, NB201_CPU
 from trueshot.studies.record import Prior, Scale
 from trueshot.studies.supernets import Rankings
 
@@ -66,16 +66,8 @@ TOPOLOGY_SMOKE: Mapping[str, Any] = {
 }
 
 TOPOLOGY_PAPER: Mapping[str, Any] = {
-    "source": "imagenet",
-    "data": {"image_size": 224, "validation_fraction": 50_000 / 1_281_167},
+    **IMAGENET,
     "space": {"name": "topology"},
-    "supernet.augmentation": {
-        "resized_crop": (0.08, 1.0),
-        "flip": 0.5,
-        "brightness": 0.4,
-        "contrast": 0.4,
-        "saturation": 0.4,
-    },
     "supernet.recipe": {"epochs": 600, "batch_size": 512, "lr": 0.1, "final_lr": 2.5e-4, "momentum": 0.0},
     "supernet.sampler": {**_MATCHED, "target_madds": P_DROP[Scale.PAPER]},
     "evaluation": {

@@ -144,6 +144,8 @@ class SupernetJob:
 
     def _evaluator(self, column: Column, supernet: Any, files: Mapping[int, Path]) -> Evaluator:
         config, evaluation = column.config, self.kind.evaluation
+        if config.recalibration is not None:
+            evaluation = evaluation.replace(recalibration=config.recalibration)
         own = self.weights(config.weight_sampling)
         final = self.entry.run.checkpoint("snapshot-00")
         snapshots: Sequence[Path] = (final,)

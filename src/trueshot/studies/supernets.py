@@ -20,7 +20,7 @@ from trueshot.studies.plan import Need
 from trueshot.studies.rates import score_key, score_rate, step_key, step_rate
 from trueshot.studies.record import Scale
 from trueshot.studies.scored import Scored
-from trueshot.studies.session import Session, classes, draw
+from trueshot.studies.session import Session, classes, draw, told
 from trueshot.studies.setting import Extent, Kind, layered, read
 from trueshot.studies.supernet_job import Column, SupernetJob, columns, do_job
 from trueshot.studies.tables import table_truth
@@ -239,14 +239,7 @@ class _Work:
             scores=scores,
             records=records,
             epochs={name: kind.supernet.recipe.epochs for name, kind in self.kinds.items()},
-            data={
-                "name": dataset.name,
-                "train": len(dataset.train),
-                "validation": len(dataset.validation),
-                "test": dataset.test_size,
-                "image_size": dataset.image_size,
-                "classes": len(dataset.classes),
-            },
+            data=told(dataset),
             seconds=sum(sum(seconds.values()) for seconds in spent),
             streams=session.streams(self.extent.within),
             resamples=self.extent.resamples,
