@@ -109,6 +109,29 @@ def criterion_findings(
     return findings
 
 
+def jackknifed_taus(first: Values, second: Values) -> Values:
+    """Return the jackknife's pseudo-values of Kendall's tau-b, one for each architecture; their mean is about tau.
+
+    With n architectures and tau_i without the i-th, n tau - (n - 1) tau_i: Student's interval over them is that of tau
+    over the choice of architectures (Tukey).
+    """
+    a, b = (np.sign(column[:, None] - column[None, :]) for column in (first, second))
+    together, left, right = a * b, np.abs(a), np.abs(b)
+
+    def ratio(drop: float) -> Values:
+        # Every pair stands in the matrix twice, and an architecture's pairs in its row and its column.
+        top, sides = together.sum() - drop * together.sum(axis=1), [m.sum() - drop * m.sum(axis=1) for m in (left, right)]
+        return np.asarray(top / np.sqrt(sides[0] * sides[1]), dtype=np.float64)
+
+    n = len(first)
+    return n * ratio(0.0) - (n - 1) * ratio(2.0)
+
+
+def spread(values: Sequence[float]) -> tuple[float, ...]:
+    """Return how far each value is from the median: what Brown and Forsythe compare spreads by."""
+    return tuple(float(gap) for gap in np.abs(np.array(values) - np.median(values)))
+
+
 def differences(first: Sequence[float], second: Sequence[float]) -> tuple[float, ...]:
     """Return first less second, pair by pair; supernets of one number have one seed."""
     return tuple(a - b for a, b in zip(first, second, strict=True))

@@ -60,7 +60,7 @@ def step_rate(session: Session, kind: Kind) -> float:
     """Return the seconds of an optimizer step of a supernet; weights to be split are not split yet."""
 
     def measure() -> float:
-        supernet = _supernet(session, kind)
+        supernet = planned_supernet(session, kind)
         recipe = kind.supernet.recipe
         task = throw_away(supernet, make_sampler(kind.supernet.sampler, supernet.space), recipe)
         return _step_seconds(task, kind, recipe.batch_size, session.device)
@@ -72,9 +72,9 @@ def score_rate(session: Session, kind: Kind) -> float:
     """Return the seconds of one score of a supernet, in a row of neighbours that share work."""
 
     def measure() -> float:
-        supernet, config = _supernet(session, kind), kind.evaluation
+        supernet, config = planned_supernet(session, kind), kind.evaluation
         images = min(kind.validation, config.images or kind.validation)
-        batch = _stand_in(kind, min(images, _SCORED), session.device)
+        batch = stand_in(kind, min(images, _SCORED), session.device)
         recalibration = config.recalibration.fitting(len(batch[0]))
         one_shot = OneShot(supernet, [batch], calibration=[batch], recalibration=recalibration, metric=config.metric)
         archs = Uniform(supernet.space).sample(_SCORES, Streams(0).numpy("rate"))
@@ -112,7 +112,8 @@ def space_name(space: Space, row: np.ndarray) -> str:
     return f"{describe(space)} {space.format(row)}"
 
 
-def _supernet(session: Session, kind: Kind) -> Supernet:
+def planned_supernet(session: Session, kind: Kind) -> Supernet:
+    """Build a supernet of a kind for images of the stated size; none are read."""
     space = session.space(kind.space, kind, planned=True)
     # A sharing is made from the space alone wherever it is made here.
     sharing: Sharing = kind.supernet.sharing.build(SimpleNamespace(space=space))
@@ -121,7 +122,8 @@ def _supernet(session: Session, kind: Kind) -> Supernet:
     return supernet
 
 
-def _stand_in(images: Images, count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def stand_in(images: Images, count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return random pixels of the size of some images, and random classes."""
     size, generator = images.size, Streams(0).torch("cost")
     pixels = torch.randn(count, size.channels, size.side, size.side, generator=generator)
     labels = torch.randint(size.classes, (count,), generator=generator)
@@ -130,7 +132,7 @@ def _stand_in(images: Images, count: int, device: torch.device) -> tuple[torch.T
 
 def _step_seconds(task: Task, images: Images, batch: int, device: torch.device) -> float:
     few = batch if device.type != "cpu" else max(2, min(batch, _PIXELS // images.size.side**2))
-    pixels, labels = _stand_in(images, few, device)
+    pixels, labels = stand_in(images, few, device)
     return _median(lambda index: task.step(index, {TRAIN: (pixels, labels)}), _STEPS, device) * batch / few
 
 
