@@ -116,15 +116,15 @@ def jackknifed_taus(first: Values, second: Values) -> Values:
     over the choice of architectures (Tukey).
     """
     a, b = (np.sign(column[:, None] - column[None, :]) for column in (first, second))
-    together, left, right = a * b, np.abs(a), np.abs(b)
 
-    def ratio(drop: float) -> Values:
-        # Every pair stands in the matrix twice, and an architecture's pairs in its row and its column.
-        top, sides = together.sum() - drop * together.sum(axis=1), [m.sum() - drop * m.sum(axis=1) for m in (left, right)]
-        return np.asarray(top / np.sqrt(sides[0] * sides[1]), dtype=np.float64)
+    def without(times: float) -> Values:
+        # Every pair stands in a matrix twice: once in the row and once in the column of an architecture.
+        top, one, other = (matrix.sum() - times * matrix.sum(axis=1) for matrix in (a * b, np.abs(a), np.abs(b)))
+        sides = np.sqrt(one * other)
+        return np.divide(top, sides, out=np.zeros_like(sides), where=sides > 0)
 
     n = len(first)
-    return n * ratio(0.0) - (n - 1) * ratio(2.0)
+    return np.asarray(n * without(0.0) - (n - 1) * without(2.0), dtype=np.float64)
 
 
 def spread(values: Sequence[float]) -> tuple[float, ...]:

@@ -16,8 +16,8 @@ WITHOUT_STUDY = (
     Unsettled(
         title="ST-NAS, Table 4: detection on COCO",
         study="",
-        needs="detectors on our backbones, which the package does not have yet, backbones of Table 3 trained on ImageNet,"
-        " and 13 epochs of COCO for each of them, three seeds a backbone",
+        needs="detectors on our backbones, which the package does not have yet, the backbones of Table 3 trained on"
+        " ImageNet, and 13 epochs of COCO under three seeds for each of them",
     ),
     *(
         Unsettled(title=f"Surgery, {item}", study="", needs=_PREDICTORS)

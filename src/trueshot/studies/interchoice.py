@@ -13,7 +13,7 @@ import numpy as np
 from trueshot.core.results import Line, Series
 from trueshot.criteria.curves import improvement_curve
 from trueshot.studies.analysis import TAU, tau
-from trueshot.studies.bases import NB201_CPU, NB201_SMOKE, TRUTH
+from trueshot.studies.bases import NB201_SMOKE, TRUTH
 from trueshot.studies.panels import Panels, PanelsScored
 from trueshot.studies.record import Finding, Prior, Scale
 from trueshot.studies.scored import Scored
@@ -78,12 +78,17 @@ def panels(conditions: Conditions, spaces: Sequence[str] = tuple(SPACES)) -> Pan
     )
 
 
-def improvements(scored: Scored, condition: str, left: int = LEFT) -> tuple[float, ...]:
-    """Return the improvement by each supernet with some architectures left: 0 as by chance, 1 the best of all."""
+def improvements(scored: Scored, condition: str, left: int = LEFT, way: str = "single") -> tuple[float, ...]:
+    """Return the improvement by each supernet with some architectures left: 0 as by chance, 1 the best of all.
+
+    Where all architectures are equally good there is nothing to improve, which counts as 0.
+    """
     truth = scored.truth["truth"]
+    if np.ptp(truth) == 0:
+        return (0.0,) * scored.seeds
     found = (
         improvement_curve(predicted=row, true=truth, smallest=left).improvement[-1]
-        for row in scored.scores[condition, "single"]
+        for row in scored.scores[condition, way]
     )
     return tuple(float(value) for value in found)
 
@@ -95,12 +100,9 @@ def taus(scored: Scored, condition: str) -> tuple[float, ...]:
 
 def curve(scored: Scored, condition: str, left: int = LEFT) -> Line:
     """Return the improvement by the number of architectures left, mean over supernets."""
-    curves = [
-        improvement_curve(predicted=row, true=scored.truth["truth"], smallest=left)
-        for row in scored.scores[condition, "single"]
-    ]
-    y = np.mean([one.improvement for one in curves], axis=0)
-    return Line(name=condition, x=tuple(map(float, curves[0].remaining)), y=tuple(map(float, y)))
+    counts = range(len(scored.archs), left - 1, -1)
+    y = tuple(float(np.mean(improvements(scored, condition, count))) for count in counts)
+    return Line(name=condition, x=tuple(map(float, counts)), y=y)
 
 
 def curves(scored: Scored, name: str, title: str, left: int = LEFT) -> Series:

@@ -33,7 +33,9 @@ def _pruned(scored: Scored, condition: str) -> Line:
 
 def _analyse(scored: Scored) -> Outcome:
     count = min(_PLATEAU, max(2, len(scored.archs) // 2))
-    findings = [Finding(what="all", metric="mean accuracy (%)", paper=93.2, values=(float(scored.truth["truth"].mean()),))]
+    findings = [
+        Finding(what="all", metric="mean accuracy (%)", paper=93.2, values=(float(scored.truth["truth"].mean()),))
+    ]
     for name in (PLAIN, BIASED):
         findings += [
             Finding(what=name, metric=f"improvement, {count} left", values=improvements(scored, name, count)),

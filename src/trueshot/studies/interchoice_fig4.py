@@ -35,7 +35,9 @@ WORK = Rankings(
 
 def _analyse(scored: Scored) -> Outcome:
     claims = {
-        f"{sampling}, {metric}": differences(*(values(scored, f"{sampling}, {name}") for name in ("bias D=2", "baseline")))
+        f"{sampling}, {metric}": differences(
+            *(values(scored, f"{sampling}, {name}") for name in ("bias D=2", "baseline"))
+        )
         for sampling in ("uniform", "fair")
         for metric, values in ((IMPROVEMENT, improvements), (TAU, taus))
     }

@@ -80,10 +80,7 @@ class Session:
 
     def space(self, config: SpaceConfig, images: Images, *, planned: bool = False) -> Space:
         """Return a space that fits the images; ``planned`` takes their stated size, and reads none."""
-        if planned:
-            shape = images.size.shape
-        else:
-            shape = self.shape(images)
+        shape = images.size.shape if planned else self.shape(images)
         return self.make_space(config.name, {**config.arguments, **shape})
 
     def shape(self, images: Images) -> dict[str, int]:

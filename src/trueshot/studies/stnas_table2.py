@@ -17,6 +17,7 @@ _PUBLISHED = (
 )
 _MODEL = "ST-NAS-A"
 
+
 def _analyse(searched: Searched) -> Outcome:
     findings = [
         searched.searched(f"{_MODEL} (ours: best searched)", "winner", 76.4),
