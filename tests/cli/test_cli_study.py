@@ -31,6 +31,12 @@ def test_list_tells_questions_and_conditions(capsys):
     assert listed["surgery-table4"]["title"] == "Surgery, Table 4: architectures in a training step"
     assert listed["surgery-table4"]["question"].endswith("several architectures?")
     assert "1 sample" in listed["surgery-table4"]["conditions"]
+    assert listed["surgery-table4"]["scales"] == ["smoke", "cpu", "paper"]
+    assert listed["stnas-table1"]["scales"] == ["smoke", "paper"]
+    assert listed["stnas-table1"]["needs_more"]["cpu"].startswith("176 random topologies")
+    assert run(["study", "list"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "not to be settled at scale cpu: it needs 176 random topologies" in told
 
 
 def test_every_study_has_its_name_and_settings_of_every_scale():

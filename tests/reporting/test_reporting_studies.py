@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from trueshot.cli.names import TABLE
+from trueshot.cli.names import TABLE, find_study
 from trueshot.core.errors import RunError
 from trueshot.core.files import write_json
 from trueshot.core.results import Line, Result, Series
-from trueshot.reporting.studies import read_studies, render_studies, write_studies
+from trueshot.reporting.studies import Unsettled, read_studies, render_studies, write_studies
+from trueshot.studies.coverage import unsettled
 
 RESULTS = Path(__file__).parents[2] / "results"
 OURS = {"value": 0.05, "low": 0.01, "high": 0.09, "std": 0.04, "n": 6, "over": "supernets"}
@@ -20,7 +21,8 @@ CLAIM = {
     "says": "a is better",
     "paper": 0.13,
     "ours": OURS,
-    "power": {"effect": 0.0412, "std": 0.03, "source": "assumed: a guess", "n": 6},
+    "power": {"effect": 0.0412, "std": 0.03, "source": "assumed: a guess", "n": 6, "claims": 1},
+    "p": 0.0213,
     "verdict": "shown",
 }
 FINDINGS = [
@@ -54,7 +56,7 @@ def test_the_page_opens_with_a_table_of_claims(tmp_path):
     page = write_studies(tmp_path, ["stnas-table9"]).read_text()
     row = (
         "| [Is a better?](#stnas-table9-cpu) | a is better (a less b, Kendall tau) | 0.13 | 0.05 | 0.01 to 0.09 | 6 |"
-        " 0.0412 | shown | 1m 15s |"
+        " 0.0412 | 0.021 | shown | 1m 15s |"
     )
     assert row in page
     assert page.index(row) < page.index("## stnas-table9-cpu\n")
@@ -66,11 +68,33 @@ def test_the_page_opens_with_a_table_of_claims(tmp_path):
 
 
 def test_a_claim_without_values_says_that_nothing_is_seen(tmp_path):
-    power = {"effect": None, "std": 0.03, "source": "assumed: a guess", "n": 1}
-    a_study(tmp_path, claims=[CLAIM | {"ours": None, "power": power, "verdict": "cannot be told here"}])
+    power = {"effect": None, "std": 0.03, "source": "assumed: a guess", "n": 1, "claims": 1}
+    a_study(tmp_path, claims=[CLAIM | {"ours": None, "power": power, "p": None, "verdict": "cannot be told here"}])
     page = write_studies(tmp_path, []).read_text()
-    assert "| 0.13 |  |  |  | nothing | cannot be told here | 1m 15s |" in page
+    assert "| 0.13 |  |  |  | nothing |  | cannot be told here | 1m 15s |" in page
     assert "- a is better: 1 repetition(s) have no interval." in page
+
+
+def test_what_cannot_be_settled_stands_behind_the_claims_with_what_it_needs(tmp_path):
+    a_study(tmp_path)
+    left = [
+        Unsettled(title="Table 1: skips", study="stnas-table1", needs="176 topologies"),
+        Unsettled(title="Table 4", study="", needs="COCO"),
+    ]
+    page = write_studies(tmp_path, ["stnas-table9", "stnas-table8", "stnas-table1"], left).read_text()
+    rows = (
+        "| Table 1: skips | `stnas-table1` | cannot be told here | 176 topologies |",
+        "| Table 4 | none | cannot be told here | COCO |",
+    )
+    assert "\n".join(rows) in page
+    assert page.index("| [Is a better?]") < page.index(rows[0]) < page.index("## stnas-table9-cpu\n")
+    assert "Not run yet: `stnas-table8`." in page
+
+
+def test_claims_that_are_judged_together_are_told(tmp_path):
+    a_study(tmp_path, claims=[CLAIM | {"power": CLAIM["power"] | {"claims": 3}}])
+    page = write_studies(tmp_path, []).read_text()
+    assert "with 6 pairs (spread 0.03, assumed: a guess; one of 3 claims)." in page
 
 
 def test_pictures_are_drawn_beside_the_page(tmp_path):
@@ -131,7 +155,10 @@ def test_the_committed_page_shows_the_committed_results():
     order = list(TABLE["study"])
     studies.sort(key=lambda found: order.index(found[1].head["study"]))
     commits = _recorded(page)
-    assert page == render_studies(studies, earlier, commits), "results/README.md is old: run trueshot study page"
+    left = unsettled([find_study(name) for name in order])
+    assert page == render_studies(studies, earlier, commits, order, left), (
+        "results/README.md is old: run trueshot study page"
+    )
     assert set(commits) == {name for name, _ in earlier}
 
 

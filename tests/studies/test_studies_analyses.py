@@ -2,31 +2,12 @@
 
 import numpy as np
 import pytest
+from made_up_scores import scored
 
 from trueshot.cli.names import find_study
-from trueshot.core.random import Streams
-from trueshot.studies.scored import Scored
 from trueshot.studies.stnas_fig5 import ranks
 from trueshot.studies.stnas_sampling import slope
 from trueshot.studies.surgery_table2 import spreads
-
-
-def scored(scores, truth, labels=None, **changes):
-    n = len(truth)
-    fields = {
-        "archs": tuple(map(str, range(n))),
-        "costs": {"params": np.arange(1.0, n + 1), "madds": np.exp(np.arange(n, dtype=np.float64))},
-        "labels": np.arange(n) if labels is None else np.array(labels),
-        "truth": {"truth": np.array(truth, dtype=np.float64)},
-        "scores": {key: np.array(values, dtype=np.float64) for key, values in scores.items()},
-        "records": {},
-        "epochs": {condition: 2 for condition, _ in scores},
-        "data": {"image_size": 8},
-        "seconds": 1.0,
-        "streams": Streams(0),
-        "resamples": 10,
-    }
-    return Scored(**(fields | changes))
 
 
 def claims(name, material):
@@ -102,3 +83,16 @@ def test_bias_is_compared_with_the_baseline_of_the_same_sampling():
     # Ten of twelve are left: the best ten have a mean of 6.5, the worst of 4.5, all of 5.5 and the best is 11.
     assert found["uniform, improvement, 10 left"] == pytest.approx((2 / 5.5,))
     assert found["fair, improvement, 10 left"] == (0.0,)
+
+
+def test_a_small_supernet_is_worth_what_it_picks():
+    truth = [float(value) for value in range(12)]
+    best, worst = truth, [-value for value in truth]
+    sizes = ("5 layers", "8 layers", "11 layers", "4 channels", "8 channels", "16 channels")
+    rows = {(name, "single"): [worst if name == "5 layers" else best] for name in sizes}
+    outcome = find_study("surgery-section44").analyse(scored(rows, truth))
+    # The mean of the best five is 9, of the worst five 2.
+    assert outcome.claims == {"5 layers less 11 layers": (-7.0,), "4 channels less 16 channels": (0.0,)}
+    picked = {(one.what, one.metric): one.values for one in outcome.findings}
+    assert picked["5 layers", "best by score: accuracy (%)"] == (0.0,)
+    assert picked["most madds", "best by score: accuracy (%)"] == (11.0,)

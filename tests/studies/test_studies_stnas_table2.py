@@ -1,22 +1,30 @@
 import pytest
 import torch
-from study_checks import check_smoke, finding, session
+from study_checks import check_smoke, finding, run_smoke, session
 
 from trueshot.cli.names import find_study
 from trueshot.spaces.counting import count_madds, count_params
 from trueshot.studies import baselines
 from trueshot.studies.record import Scale
-from trueshot.studies.searches import Searches
+from trueshot.studies.searches import GREATER, Rival, Searches
 
 FRAME = baselines.Frame(image_size=16, classes=10, in_channels=3, head_width=96)
 
 
-@pytest.mark.parametrize("make", [baselines.mobilenet_v2, baselines.fairnas_a])
+@pytest.mark.parametrize(
+    "make", [baselines.mobilenet_v2, baselines.fairnas_a, baselines.shufflenet_v2, baselines.mnasnet]
+)
 def test_baselines_meet_the_madds(make):
     baseline = make(FRAME, 2_500_000)
     network = baseline.make()
     assert count_madds(network, (3, 16, 16)) == baseline.madds == pytest.approx(2_500_000, rel=0.06)
     assert network(torch.randn(2, 3, 16, 16)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("make", [baselines.shufflenet_v2, baselines.mnasnet])
+def test_baselines_take_images_of_one_channel(make):
+    network = make(baselines.Frame(image_size=8, classes=10, in_channels=1, head_width=64), 1_500_000).make()
+    assert network(torch.randn(2, 1, 8, 8)).shape == (2, 10)
 
 
 def test_small_images_take_the_earliest_strides_away():
@@ -48,12 +56,26 @@ def test_smoke(tmp_path, monkeypatch):
     assert claim["values"] == [ours["ours"]["value"] - finding(result, "FairNAS-A, scaled")["ours"]["value"]]
 
 
+def test_table_3_has_rivals_at_the_cost_of_each_winner(tmp_path):
+    result = run_smoke("stnas-table3", tmp_path)
+    lesser, greater = (finding(result, f"ST-NAS-{model}")["madds"] for model in "AB")
+    assert lesser < greater
+    for model, cost in (("A", lesser), ("B", greater)):
+        assert finding(result, f"MobileNetV2, scaled to ST-NAS-{model}")["madds"] == pytest.approx(cost, rel=0.15)
+    assert finding(result, "ShuffleNetV2, scaled to ST-NAS-B")["madds"] == pytest.approx(greater, rel=0.15)
+    found = find_study("stnas-table3").work.gather(session(tmp_path), Scale.SMOKE)
+    assert [one.costs["madds"] for one in found.found("winner", GREATER)] == [greater]
+    leads = {claim["what"]: claim for claim in result.head["claims"]}
+    rival = finding(result, "ShuffleNetV2, scaled to ST-NAS-B")["ours"]["value"]
+    assert leads["ST-NAS-B less ShuffleNetV2"]["values"] == [finding(result, "ST-NAS-B")["ours"]["value"] - rival]
+
+
 def test_a_baseline_of_other_cost_is_said_and_not_trained(tmp_path):
     def wide(frame: baselines.Frame, target: int) -> baselines.Baseline:
         return baselines.Baseline(key="wide", make=torch.nn.Identity, madds=2 * target)
 
     work = find_study("stnas-table2").work
-    found = Searches(scales=work.scales, rivals={"wide": wide}).gather(session(tmp_path), Scale.SMOKE)
+    found = Searches(scales=work.scales, rivals={"wide": Rival(wide)}).gather(session(tmp_path), Scale.SMOKE)
     told = found.rival("wide", "wide", 70.0)
     assert (told.paper, told.values) == (70.0, ())
     assert told.note.startswith("not trained: its closest width has ")

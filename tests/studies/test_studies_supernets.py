@@ -77,6 +77,15 @@ def test_a_second_study_that_needs_the_same_supernets_trains_nothing(tmp_path, m
         run_smoke(made("fourth", seeds=4), tmp_path)
 
 
+def test_batchnorm_is_recalibrated_as_a_way_of_scoring_says(tmp_path):
+    ways = {"single": {}, "running": {"recalibration": {"mode": "running"}}}
+    scores = made(scores=ways, seeds=1).work.gather(session(tmp_path), Scale.SMOKE).scores
+    plain = made(seeds=1, **{"evaluation": {"recalibration": {"mode": "running"}}})
+    expected = plain.work.gather(session(tmp_path), Scale.SMOKE).scores
+    np.testing.assert_array_equal(scores["slow", "running"], expected["slow", "single"])
+    assert not np.array_equal(scores["slow", "running"], scores["slow", "single"])
+
+
 def test_workers_find_the_same(tmp_path):
     alone = run_smoke(made(), tmp_path / "alone")
     assert figures(run_smoke(made(), tmp_path / "spread", executor=Local(2))) == figures(alone)

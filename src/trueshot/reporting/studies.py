@@ -148,8 +148,8 @@ def render_studies(
     if waiting := [f"`{name}`" for name in known if name not in there]:
         lines += ["", f"Not run yet: {', '.join(waiting)}."]
     if unsettled:
-        rows = [(one.title, f"`{one.study}`" if one.study else "none", _OPEN, one.needs) for one in unsettled]
-        lines += [_UNSETTLED, *_table(_LEFT_OPEN, rows)]
+        left = [(one.title, f"`{one.study}`" if one.study else "none", _OPEN, one.needs) for one in unsettled]
+        lines += [_UNSETTLED, *_table(_LEFT_OPEN, left)]
     for name, result in studies:
         lines += ["", f"## {_heading(result.head)}", "", *_section(name, result)]
     if earlier:

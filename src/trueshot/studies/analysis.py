@@ -121,7 +121,7 @@ def jackknifed_taus(first: Values, second: Values) -> Values:
         # Every pair stands in a matrix twice: once in the row and once in the column of an architecture.
         top, one, other = (matrix.sum() - times * matrix.sum(axis=1) for matrix in (a * b, np.abs(a), np.abs(b)))
         sides = np.sqrt(one * other)
-        return np.divide(top, sides, out=np.zeros_like(sides), where=sides > 0)
+        return np.asarray(np.divide(top, sides, out=np.zeros_like(sides), where=sides > 0), dtype=np.float64)
 
     n = len(first)
     return np.asarray(n * without(0.0) - (n - 1) * without(2.0), dtype=np.float64)

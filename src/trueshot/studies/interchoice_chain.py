@@ -113,12 +113,20 @@ NO_TRUTH = (
 )
 
 
-def ranked(conditions: Conditions = CONDITIONS, **scores: Mapping[str, Any]) -> Rankings:
-    """Return supernets that score the architectures whose truth is known, 50 in the paper; ``scores`` are more ways."""
-    truth = {scale: {"truth": {**TRUTH[scale], "seeds": 2}} for scale in _SCALES}
+def ranked(conditions: Conditions = CONDITIONS, *, reset: bool = False) -> Rankings:
+    """Return supernets that score the architectures whose truth is known, 50 in the paper.
+
+    Args:
+        conditions: what differs between them.
+        reset: whether they score a second time, with BatchNorm statistics estimated anew instead of adapted.
+    """
     count = {Scale.SMOKE: {}, Scale.PAPER: {"archs.count": 50}}
-    scales = {scale: {**_SCALES[scale], **truth[scale], **count[scale]} for scale in _SCALES}
-    return Rankings(scales=scales, conditions=conditions, base={**_BASE, "scores": {"single": {}, **scores}})
+    scales = {}
+    for scale, values in _SCALES.items():
+        anew = {"scores.reset.recalibration": {**values["evaluation"]["recalibration"], "mode": "reset"}}
+        known = {"truth": {**TRUTH[scale], "seeds": 2}, **count[scale]}
+        scales[scale] = {**values, **known, **(anew if reset else {})}
+    return Rankings(scales=scales, conditions=conditions, base=_BASE)
 
 
 RANKED = ranked()

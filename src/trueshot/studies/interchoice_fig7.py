@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trueshot.studies.analysis import differences
-from trueshot.studies.interchoice import IMPROVEMENT, curves, findings, improvements
+from trueshot.studies.interchoice import IMPROVEMENT, Conditions, curves, findings, improvements
 from trueshot.studies.interchoice_chain import NO_TRUTH, SPREAD, STRONG, ranked
 from trueshot.studies.record import Claim, Finding, Outcome, Scale, Study
 from trueshot.studies.scored import Scored
@@ -13,7 +13,7 @@ _STRONG = {
     f"{epochs} epochs, strong": {"supernet.recipe.epochs": epochs, "supernet.augmentation": STRONG}
     for epochs in (150, 600)
 }
-_CONDITIONS = {**_WEAK, **_STRONG}
+_CONDITIONS: Conditions = {**_WEAK, **_STRONG}
 _PUBLISHED = "600 epochs, weak"
 _GAINS = {
     "with weak augmentation 300 epochs are poor": (_PUBLISHED, "300 epochs, weak"),
@@ -44,7 +44,7 @@ STUDY = Study(
     name="interchoice-fig7",
     title="Inter-choice weights, Fig. 7: epochs, augmentation and BatchNorm of baselines on SubImageNet",
     question="What do epochs, augmentation and a reset of BatchNorm do to a baseline in a chain?",
-    work=ranked(_CONDITIONS, reset={"recalibration": {"mode": "reset", "batches": 20, "batch_size": 128}}),
+    work=ranked(_CONDITIONS, reset=True),
     analyse=_analyse,
     claims=(
         *(

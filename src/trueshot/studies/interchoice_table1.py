@@ -56,7 +56,8 @@ def _setting(
 
 
 def _analyse(timed: Timed) -> Outcome:
-    findings, claims = [], {}
+    findings: list[Finding] = []
+    claims: dict[str, list[float]] = {}
     for panel, record in timed.records.items():
         added = {name: timed.added(panel, name, BASELINE) for name in _CONDITIONS if name != BASELINE}
         steps = tuple(1000.0 * second for second in record["wall"][BASELINE])

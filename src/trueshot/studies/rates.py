@@ -123,11 +123,11 @@ def planned_supernet(session: Session, kind: Kind) -> Supernet:
 
 
 def stand_in(images: Images, count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return random pixels of the size of some images, and random classes."""
+    """Return random pixels of the size of some images, and random classes, in the format that images come in."""
     size, generator = images.size, Streams(0).torch("cost")
     pixels = torch.randn(count, size.channels, size.side, size.side, generator=generator)
     labels = torch.randint(size.classes, (count,), generator=generator)
-    return pixels.to(device, memory_format=torch.channels_last), labels.to(device)
+    return pixels.to(device), labels.to(device)
 
 
 def _step_seconds(task: Task, images: Images, batch: int, device: torch.device) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -53,8 +54,7 @@ class SkipResNet:
     @property
     def madds(self) -> int:
         """Multiply-adds of one image."""
-        with torch.device("meta"):
-            return count_madds(self.network(), (self.in_channels, self.image_size, self.image_size))
+        return _madds(self)
 
     def network(self) -> nn.Module:
         """Build it with fresh weights."""
@@ -68,6 +68,12 @@ class SkipResNet:
         if start != end:
             shortcut = nn.Sequential(conv1x1(inside, out, stride), nn.BatchNorm2d(out))
         return BasicBlock(inside, out, stride, shortcut)
+
+
+@lru_cache(maxsize=256)
+def _madds(plan: SkipResNet) -> int:
+    with torch.device("meta"):
+        return count_madds(plan.network(), (plan.in_channels, plan.image_size, plan.image_size))
 
 
 class _Network(nn.Module):
