@@ -61,7 +61,7 @@ PAPER: Mapping[str, Any] = {
 
 SMOKE: Mapping[str, Any] = {**NB201_SMOKE, "supernet.recipe.epochs": EPOCHS, "share": 2 / EPOCHS, "archs.count": 14}
 
-SPREAD = Prior(0.15, "improvements of two supernets of results/interchoice-fig4-cpu.json")
+SPREAD = Prior(0.15, "improvements of two supernets of 153afeb:results/interchoice-fig4-cpu.json")
 
 
 def panels(conditions: Conditions, spaces: Sequence[str] = tuple(SPACES)) -> Panels:

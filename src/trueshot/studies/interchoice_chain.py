@@ -35,24 +35,22 @@ STRONG: Mapping[str, Any] = {
 }
 """Augmentation of the stand-alone networks, and of the supernets that Fig. 7 compares."""
 
+_RECIPE: Mapping[str, Any] = {
+    "batch_size": 128,
+    "lr": 0.05,
+    "final_lr": 1e-5,
+    "warmup_epochs": 5.0,
+    "weight_decay": 4e-5,
+    "label_smoothing": 0.1,
+}
+"""Of supernets and networks (Table 5)."""
+
 TRUTH = {
     Scale.SMOKE: {
         "recipe": {"epochs": 2, "batch_size": 40, "lr": 0.1},
         "augmentation": DIGITS["supernet.augmentation"],
     },
-    Scale.PAPER: {
-        "recipe": {
-            "epochs": 240,
-            "batch_size": 128,
-            "lr": 0.05,
-            "final_lr": 1e-5,
-            "warmup_epochs": 5.0,
-            "weight_decay": 4e-5,
-            "label_smoothing": 0.1,
-            "dropout": 0.2,
-        },
-        "augmentation": STRONG,
-    },
+    Scale.PAPER: {"recipe": {"epochs": 240, **_RECIPE, "dropout": 0.2}, "augmentation": STRONG},
 }
 """Training of the networks themselves."""
 
@@ -85,15 +83,7 @@ _SCALES: Mapping[Scale, Mapping[str, Any]] = {
     Scale.PAPER: {
         **_SHARED[Scale.PAPER],
         "supernet.augmentation": {"resized_crop": (0.4, 1.0), "flip": 0.5},
-        "supernet.recipe": {
-            "epochs": EPOCHS,
-            "batch_size": 128,
-            "lr": 0.05,
-            "final_lr": 1e-5,
-            "warmup_epochs": 5.0,
-            "weight_decay": 4e-5,
-            "label_smoothing": 0.1,
-        },
+        "supernet.recipe": {"epochs": EPOCHS, **_RECIPE},
         "evaluation": {"recalibration": {"mode": "adapt", "batches": 20, "batch_size": 128}},
         "seeds": 3,
     },
@@ -104,12 +94,12 @@ _BASE: Mapping[str, Any] = {
     "scores": {"single": {}},
 }
 
-SPREAD = Prior(0.2, "pairs of bias and baseline, which are one kind here, in results/interchoice-fig5-cpu.json")
+SPREAD = Prior(0.2, "pairs of bias and baseline, which are one kind here, in 153afeb:results/interchoice-fig5-cpu.json")
 
 NO_TRUTH = (
     "a truth that ranks: two trainings of three epochs agree with tau 0.07 over 20 chains"
-    " (results/interchoice-fig6-cpu.json), and no ranking can be told from chance by them; the published truth is 100"
-    " trainings of 240 epochs"
+    " (153afeb:results/interchoice-fig6-cpu.json), and no ranking can be told from chance by them; the published truth"
+    " is 100 trainings of 240 epochs"
 )
 
 

@@ -72,7 +72,7 @@ STUDY = Study(
             metric=f"{IMPROVEMENT}, less that with {_PLATEAU} left",
             says=f"pruning below {_PLATEAU} no longer improves: by less than 0.1",
             below=0.1,
-            prior=Prior(0.15, "two supernets of results/interchoice-fig3-cpu.json"),
+            prior=Prior(0.15, "two supernets of 153afeb:results/interchoice-fig3-cpu.json"),
         ),
     ),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from trueshot.criteria.power import pairs_needed
 from trueshot.studies.analysis import differences
 from trueshot.studies.interchoice import BASELINE, IMPROVEMENT, curves, findings, improvements
 from trueshot.studies.interchoice_chain import CONDITIONS, NO_TRUTH, RANKED, SPREAD
-from trueshot.studies.interchoice_fig8 import BELOW, WIDER, wider
+from trueshot.studies.interchoice_fig8 import spreads, to_the_end
 from trueshot.studies.record import Claim, Outcome, Scale, Study
 from trueshot.studies.scored import Scored
 
@@ -22,12 +24,6 @@ def _analyse(scored: Scored) -> Outcome:
     claims = {f"{name} less {BASELINE}": differences(improvements(scored, name), base) for name in list(CONDITIONS)[1:]}
     picture = curves(scored, "improvement", "Improvement in a chain")
     return Outcome(findings=tuple(findings(scored)), claims=claims, pictures=(picture,))
-
-
-def _analyse_end(scored: Scored) -> Outcome:
-    picture = curves(scored, "improvement", "Improvement in a chain to the end", 1)
-    claims = {"spread, 1 left less 10 left": wider(scored, BASELINE)}
-    return Outcome(findings=tuple(findings(scored, "", BELOW)), claims=claims, pictures=(picture,))
 
 
 STUDY = Study(
@@ -54,15 +50,7 @@ FIG9 = Study(
     title="Inter-choice weights, Fig. 9: improvement in a chain below ten architectures",
     question="Are the curves of chains chaotic below ten architectures?",
     work=RANKED,
-    analyse=_analyse_end,
-    claims=(
-        Claim(
-            name="spread, 1 left less 10 left",
-            metric="distance of improvements from their median",
-            says="beyond ten architectures supernets are farther apart",
-            above=0.0,
-            prior=WIDER,
-        ),
-    ),
+    analyse=partial(to_the_end, condition=BASELINE),
+    claims=(spreads("beyond ten architectures supernets are farther apart"),),
     needs_more=_NEEDS,
 )

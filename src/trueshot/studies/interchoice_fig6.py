@@ -104,7 +104,7 @@ STUDY = Study(
     needs_more={
         Scale.CPU: f"{pairs_needed(_PUBLISHED - _FEW, _INDEPENDENT.std, claims=2)} chains to tell 0.72 from 0.5, two"
         " trainings of 240 epochs each: after three epochs two trainings agree with tau 0.07"
-        " (results/interchoice-fig6-cpu.json), which says how short they are"
+        " (153afeb:results/interchoice-fig6-cpu.json), which says how short they are"
     },
 )
 

@@ -61,6 +61,6 @@ STUDY = Study(
     ),
     needs_more={
         Scale.CPU: f"{NO_TRUTH}; and supernets that learn: after 4 to 12 epochs their training accuracy is 1 to 2.5 %,"
-        " of 100 classes (results/interchoice-fig7-cpu.json)"
+        " of 100 classes (153afeb:results/interchoice-fig7-cpu.json)"
     },
 )

@@ -64,7 +64,7 @@ def _needs(kinds: int) -> str:
     return (
         f"{_NEEDED} pairs of supernets to see {_EFFECT} of improvement at a spread of {SPREAD.std}, so"
         f" {_NEEDED * kinds} supernets of {kinds} kinds, each trained until it ranks at all: after 8 epochs tau with"
-        " all operations is 0.00 (results/interchoice-fig4-cpu.json), the published training has 250"
+        " all operations is 0.00 (153afeb:results/interchoice-fig4-cpu.json), the published training has 250"
     )
 
 

@@ -102,7 +102,7 @@ _NOTES = (
     "A split adds its overhead to what is left of the training after its epoch. All its sets are real weights here; the"
     " paper keeps those not in use in main memory.",
 )
-_SPREAD = Prior(3.5, "between the architectures of results/interchoice-table1-cpu.json")
+_SPREAD = Prior(3.5, "between the architectures of 153afeb:results/interchoice-table1-cpu.json")
 
 
 def _claim(panel: str, name: str, says: str, above: float, below: float) -> Claim:

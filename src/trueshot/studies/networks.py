@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -59,6 +60,26 @@ class Network:
         """Return the fingerprint of its training; ``images``: of the images and their split."""
         settings = (self.recipe.plain(), self.augmentation.plain(), self.everything, self.repeat, seed)
         return fingerprint("network 1", images, self.key, *settings)
+
+
+def repeated(network: Network, times: int) -> list[Network]:
+    """Return so many trainings of a network."""
+    return [dataclasses.replace(network, repeat=repeat) for repeat in range(times)]
+
+
+def network_needs(networks: Sequence[Network], *, kind: str, what: str, images: int, step: float) -> list[Need]:
+    """Return the need of each training, by the training images and the seconds of a step."""
+    return [
+        Need(
+            key=fingerprint(network.key, network.recipe.plain()),
+            seed=network.repeat,
+            kind=f"{kind}, {network.recipe.epochs} epochs",
+            what=what,
+            seconds=images // network.recipe.batch_size * network.recipe.epochs * step,
+            done=False,
+        )
+        for network in networks
+    ]
 
 
 def train_networks(session: Session, images: Images, networks: Sequence[Network]) -> list[dict[str, Any]]:
@@ -157,17 +178,19 @@ def _train(setup: _Setup, waiting: Sequence[tuple[Path, Network]], number: int, 
 def _of_truth(images: Images, config: TruthConfig, space: Space, archs: UInt8[np.ndarray, "n d"]) -> list[Network]:
     assert config.recipe is not None
     return [
-        Network(
-            name="truth",
-            key=space_name(space, row),
-            make=partial(space.network, row),
-            recipe=config.recipe,
-            augmentation=config.augmentation,
-            everything=False,
-            repeat=repeat,
-        )
+        network
         for row in archs
-        for repeat in range(config.seeds)
+        for network in repeated(
+            Network(
+                name="truth",
+                key=space_name(space, row),
+                make=partial(space.network, row),
+                recipe=config.recipe,
+                augmentation=config.augmentation,
+                everything=False,
+            ),
+            config.seeds,
+        )
     ]
 
 
@@ -187,15 +210,5 @@ def truth_needs(
     assert config.recipe is not None
     row = typical(space)
     step = network_rate(session, space_name(space, row), partial(space.network, row), images, config.recipe)
-    steps = (images.size.train - images.validation) // config.recipe.batch_size * config.recipe.epochs
-    return [
-        Need(
-            key=fingerprint(network.key, network.recipe.plain()),
-            seed=network.repeat,
-            kind=f"truth of {space.name}, {config.recipe.epochs} epochs",
-            what="truth",
-            seconds=steps * step,
-            done=False,
-        )
-        for network in _of_truth(images, config, space, archs)
-    ]
+    networks, seen = _of_truth(images, config, space, archs), images.size.train - images.validation
+    return network_needs(networks, kind=f"truth of {space.name}", what="truth", images=seen, step=step)

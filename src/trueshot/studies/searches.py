@@ -21,7 +21,7 @@ from trueshot.spaces.description import plain
 from trueshot.strategies.config import RetrainingConfig, SearchConfig
 from trueshot.strategies.run import SearchRun
 from trueshot.studies.baselines import Baseline, Frame
-from trueshot.studies.networks import Network, train_networks
+from trueshot.studies.networks import Network, repeated, train_networks
 from trueshot.studies.plan import Need
 from trueshot.studies.rates import network_rate, score_rate, space_name, step_rate
 from trueshot.studies.record import Finding, Scale
@@ -191,17 +191,10 @@ class Searches:
 
 
 def _repeated(name: str, plan: Baseline, retraining: RetrainingConfig) -> list[Network]:
-    return [
-        Network(
-            name=name,
-            key=plan.key,
-            make=plan.make,
-            recipe=retraining.recipe,
-            augmentation=retraining.augmentation,
-            repeat=repeat,
-        )
-        for repeat in range(retraining.repeats)
-    ]
+    network = Network(
+        name=name, key=plan.key, make=plan.make, recipe=retraining.recipe, augmentation=retraining.augmentation
+    )
+    return repeated(network, retraining.repeats)
 
 
 def _finding(

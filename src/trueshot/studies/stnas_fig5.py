@@ -48,7 +48,7 @@ STUDY = Study(
             metric="ranks of 10 an epoch",
             says="ranks fluctuate drastically: by more than one an epoch",
             above=1.0,
-            prior=Prior(0.4, "ranks moved by 1.4 in one supernet of results/stnas-fig5-cpu.json"),
+            prior=Prior(0.4, "ranks moved by 1.4 in one supernet of 153afeb:results/stnas-fig5-cpu.json"),
         ),
     ),
 )

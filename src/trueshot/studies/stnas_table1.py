@@ -21,7 +21,7 @@ from trueshot.studies.trainings import Design, TrainedNetworks, Trainings
 _BASE, _SKIPS, _LARGEST_SMALL = "Res-18", 4, 64
 _PAPER = {_BASE: 70.2, "Rand0": 71.5, "Rand1": 72.0, "Rand2": 69.6}
 _EFFECT = round((71.5 + 72.0 + 69.6) / 3 - 70.2, 2)
-_SPREAD = Prior(3.9, "between the three topologies of results/stnas-table1-cpu.json")
+_SPREAD = Prior(3.9, "between the three topologies of 153afeb:results/stnas-table1-cpu.json")
 
 
 def designs(arguments: Mapping[str, Any], count: int, streams: Streams) -> dict[str, Design]:

@@ -65,7 +65,7 @@ SCALES = {
     ),
 }
 
-SPREAD = Prior(2.1, "two networks, where trainings of one spread by 1.5 points (results/stnas-table2-cpu.json)")
+SPREAD = Prior(2.1, "two networks, where trainings of one spread by 1.5 points (153afeb:results/stnas-table2-cpu.json)")
 
 
 def published(what: str, madds: int, top1: float) -> Finding:

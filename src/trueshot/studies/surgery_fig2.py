@@ -38,7 +38,7 @@ STUDY = Study(
             says="P@5% falls",
             below=0.0,
             paper=-13.0,
-            prior=Prior(8.0, "two supernets of results/surgery-table3-cpu.json"),
+            prior=Prior(8.0, "two supernets of 153afeb:results/surgery-table3-cpu.json"),
         ),
     ),
 )

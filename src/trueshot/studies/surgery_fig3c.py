@@ -50,14 +50,14 @@ STUDY = Study(
             metric=f"rank difference, {_TREND}",
             says="the larger, the more under-estimated",
             below=0.0,
-            prior=Prior(0.2, "trends of -0.82 and about -0.6 in results/surgery-fig3c-cpu.json"),
+            prior=Prior(0.2, "trends of -0.82 and about -0.6 in 153afeb:results/surgery-fig3c-cpu.json"),
         ),
         Claim(
             name="Kendall tau inside",
             metric=f"tau inside, {_TREND}",
             says="the larger, the harder to compare",
             below=0.0,
-            prior=Prior(0.3, "a trend of -0.38 in results/surgery-fig3c-cpu.json"),
+            prior=Prior(0.3, "a trend of -0.38 in 153afeb:results/surgery-fig3c-cpu.json"),
         ),
     ),
 )

@@ -52,7 +52,7 @@ STUDY = Study(
             above=0.0 if paper > 0 else -float("inf"),
             below=0.0 if paper < 0 else float("inf"),
             paper=paper,
-            prior=Prior(8.0, "two supernets of results/surgery-figA3-cpu.json"),
+            prior=Prior(8.0, "two supernets of 153afeb:results/surgery-figA3-cpu.json"),
         )
         for one, says, paper in (("P@5%", "P@5% falls", -30.47), ("P@50%", "P@50% rises", 10.45))
     ),

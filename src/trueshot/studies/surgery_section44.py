@@ -18,7 +18,7 @@ from trueshot.studies.surgery_fig3b import CHANNELS
 
 _BEST = 5
 _ONE, _FEW = "best by score: accuracy (%)", f"best {_BEST}: mean accuracy (%)"
-_SPREAD = Prior(0.6, "between two supernets of results/surgery-section44-cpu.json")
+_SPREAD = Prior(0.6, "between two supernets of 153afeb:results/surgery-section44-cpu.json")
 _ENDS = [(next(iter(sizes)), next(reversed(sizes))) for sizes in (LAYERS, CHANNELS)]
 
 

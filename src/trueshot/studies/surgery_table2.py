@@ -61,7 +61,7 @@ STUDY = Study(
             says="the deviation inside a group shrinks",
             below=0.0,
             paper=round(paper[-1] - paper[0], 4),
-            prior=Prior(std, "two supernets of results/surgery-table2-cpu.json"),
+            prior=Prior(std, "two supernets of 153afeb:results/surgery-table2-cpu.json"),
         )
         for (metric, paper), std in zip(_PAPER.items(), (0.05, 40.0), strict=True)
     ),

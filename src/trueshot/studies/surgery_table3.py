@@ -93,7 +93,9 @@ STUDY = Study(
             above=0.0 if sign > 0 else -float("inf"),
             below=0.0 if sign < 0 else float("inf"),
             paper=paper,
-            prior=SPREAD if one == TAU else Prior(8.0 if one == "P@5%" else 2.0, "results/surgery-table3-cpu.json"),
+            prior=SPREAD
+            if one == TAU
+            else Prior(8.0 if one == "P@5%" else 2.0, "153afeb:results/surgery-table3-cpu.json"),
         )
         for (better, worse, one), (says, paper, sign) in _PAIRS.items()
     ),

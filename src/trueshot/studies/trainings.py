@@ -12,9 +12,8 @@ from jaxtyping import Float64
 from pydantic import Field
 from torch import nn
 
-from trueshot.core.fingerprint import fingerprint
 from trueshot.core.random import Streams
-from trueshot.studies.networks import Network, train_networks
+from trueshot.studies.networks import Network, network_needs, repeated, train_networks
 from trueshot.studies.plan import Need
 from trueshot.studies.rates import network_rate
 from trueshot.studies.record import Scale
@@ -119,17 +118,7 @@ class Trainings:
         first = networks[0]
         step = network_rate(session, first.key, first.make, config, config.recipe)
         images = config.size.train - (0 if config.everything else config.validation)
-        return [
-            Need(
-                key=fingerprint(network.key, config.recipe.plain()),
-                seed=network.repeat,
-                kind=f"{self.what}, {config.recipe.epochs} epochs",
-                what="training",
-                seconds=images // config.recipe.batch_size * config.recipe.epochs * step,
-                done=False,
-            )
-            for network in networks
-        ]
+        return network_needs(networks, kind=self.what, what="training", images=images, step=step)
 
     def gather(self, session: Session, scale: Scale) -> TrainedNetworks:
         """Train what is missing."""
@@ -143,15 +132,17 @@ class Trainings:
     def _networks(self, session: Session, config: TrainingsConfig, shape: Mapping[str, int]) -> list[Network]:
         drawn = self.designs({**config.arguments, **shape}, config.count, session.streams())
         return [
-            Network(
-                name=name,
-                key=design.key,
-                make=design.make,
-                recipe=config.recipe,
-                augmentation=config.augmentation,
-                everything=config.everything,
-                repeat=repeat,
-            )
+            network
             for name, design in drawn.items()
-            for repeat in range(config.repeats)
+            for network in repeated(
+                Network(
+                    name=name,
+                    key=design.key,
+                    make=design.make,
+                    recipe=config.recipe,
+                    augmentation=config.augmentation,
+                    everything=config.everything,
+                ),
+                config.repeats,
+            )
         ]
