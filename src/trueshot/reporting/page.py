@@ -18,9 +18,14 @@ from trueshot.reporting.style import look, variables
 
 def render_page(template: str, **values: Any) -> str:
     """Fill a template of this package; it is also given ``css`` and the colours ``light`` and ``dark``."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     files = resources.files("trueshot.reporting")
-    page = environment.from_string(files.joinpath(template).read_text())
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        loader=jinja2.FunctionLoader(lambda name: files.joinpath(name).read_text()),
+    )
+    page = environment.get_template(template)
     css = files.joinpath("report.css").read_text()
     return page.render(css=Markup(css), light=Markup(variables(0)), dark=Markup(variables(1)), **values)
 

@@ -15,14 +15,17 @@ from trueshot.reporting import ranking_figures as figures
 from trueshot.reporting.page import flat, render_page, save_pictures
 from trueshot.reporting.ranking_findings import FREE, Ranking, Value, read_ranking
 from trueshot.reporting.ranking_words import (
-    COLUMNS,
-    breaks,
+    between_seeds,
+    between_twins,
+    by_cost,
+    good_ones,
     label_k,
     number,
+    pairs,
     percent,
-    right_pairs,
     shown,
     span,
+    top,
     verdict,
 )
 from trueshot.reporting.style import svg
@@ -87,14 +90,12 @@ def _headline(ranking: Ranking) -> dict[str, Any]:
         "best": {
             "label": f"Kendall's τ of {shown(ranking.main)} with the truth",
             "value": "undefined" if tau is None else number(tau.value, 3),
-            "lines": [
-                right_pairs(ranking, ranking.main),
-                verdict(ranking),
-                *([f"95 % interval of τ {between}, over the choice of architectures"] if between else []),
-            ],
+            "between": between,
         },
+        "pairs": pairs(ranking),
+        "verdict": verdict(ranking),
         "facts": [_against_free(ranking), _among_good(ranking), _time(ranking)],
-        "breaks": breaks(ranking),
+        "breaks": (good_ones(ranking), top(ranking), by_cost(ranking), between_seeds(ranking), between_twins(ranking)),
     }
 
 
@@ -146,7 +147,6 @@ def _body(ranking: Ranking) -> dict[str, Any]:
         parts.append(("good", f"The {result['good']['architectures']:,} architectures above {ranking.above:g}"))
     return {
         "tables": [{"title": title, **_table(ranking, part)} for part, title in parts],
-        "columns": COLUMNS,
         "proxies": _partial(ranking),
         "main": shown(ranking.main),
         "free": None if ranking.free is None else shown(ranking.free),
