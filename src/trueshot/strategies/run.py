@@ -138,6 +138,7 @@ class SearchRun:
         found = checked_found(self.strategy.run(), self.config.strategy.kind, self.context)
         if self.config.strategy.own:
             # What cannot be written is told before anything is trained.
+            self._check_sections(found)
             self._result(found, None, clock.read())
         finished = None
         if self.finish is not None and self.config.short.architectures:
@@ -150,6 +151,20 @@ class SearchRun:
             clock.add("retrain", start)
         self._result(found, finished, clock.read()).write(run.result)
         return Result.read(run.result)
+
+    def _check_sections(self, found: Found) -> None:
+        """Refuse sections of a strategy that are called alike, or as one of this package's.
+
+        Raises:
+            ConfigError: naming the section.
+        """
+        names = [section.name for section in found.more]
+        for name in names:
+            if name in _SECTIONS or names.count(name) > 1:
+                raise ConfigError(
+                    f"strategy {self.config.strategy.kind} adds a section '{name}', and there is one already: choose"
+                    " another name"
+                )
 
     def _set_earlier_test_aside(self) -> None:
         """Where the test images have been changed since they were read, keep what came of them beside what will."""
@@ -217,12 +232,6 @@ class SearchRun:
         if found.told:
             sections.append(Text(name="how", title="How it searched", rows=found.told))
         sections += [*found.more, *_logs(context.run, records)]
-        names = [section.name for section in sections]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ConfigError(
-                f"strategy {self.config.strategy.kind} adds a section '{twice[0]}', and there is one already: choose"
-                " another name"
-            )
         return Result(command="search", head=head, sections=tuple(sections))
 
     def _schedule(self, finished: Finished | None) -> tuple[tuple[str, str], ...]:
@@ -284,6 +293,9 @@ def _continued(before: Line, line: Line) -> Line:
         return line
     return Line(name=line.name, x=[before.x[-1], *(before.x[-1] + x for x in line.x)], y=[before.y[-1], *line.y])
 
+
+_SECTIONS = ("networks", "search", "schedule", "how", "short", "supernet", "retraining")
+"""Names of the sections that a result may have of itself."""
 
 _SHARED = {"supernet": "supernet", "sgld": "SGLD"}
 _LISTED = 20
