@@ -7,12 +7,16 @@ import sys
 import pytest
 from cli_runs import invoke
 
+from trueshot.core.files import write_json
+
 SCRIPT = (
     "import sys; from trueshot.cli.main import run; code = run(sys.argv[1:]);"
     "assert 'torch' not in sys.modules; sys.exit(code)"
 )
 SEARCH = ["search", "--data", "digits"]
 RANK = ["rank", "--data", "digits", "--truth", "absent.csv", "--column", "x", "--out", "absent"]
+NO_DATA = "no data at 'nofolder': give digits, cifar10, subimagenet64, a folder with one sub-folder per class, or a"
+TABULAR = ["search", "--strategy", "random", "--space", "nasbench201", "--column", "x", "--oracle"]
 TRUTH = ["truth", "build", "--space", "topology", "--data", "digits", "--out", "absent.csv"]
 BOUND = "--max-madds 'sixty' is not a positive number of MAdds: write it like 350k"
 CASES = [
@@ -47,15 +51,42 @@ CASES = [
     ([*SEARCH, "--ray", "auto"], "--ray auto joins a Ray cluster: add --executor ray"),
     ([*RANK, "--device", "tpu"], "'tpu' is no device: choose cpu or cuda"),
     ([*TRUTH, "--executor", "rya"], "unknown executor 'rya': did you mean ray"),
+    (["report", "nodir"], "nodir holds no trueshot run (no config.json): give the --out directory of a search"),
+    (["export", "nodir"], "nodir holds no trueshot run (no config.json): give the --out directory of a search"),
+    (["classify", "nodir", "a.png"], "nodir has no winners: give the run directory of a finished search"),
+    ([*SEARCH, "--supernet", "nodir"], "nodir holds no trueshot run (no config.json): give the --out directory of a"),
+    (["search", "--data", "nofolder"], NO_DATA),
+    ([*RANK, "--data", "nofolder"], NO_DATA),
+    ([*TRUTH, "--data", "nofolder"], NO_DATA),
+    (RANK, "there is no file absent.csv: give a table with the truth, Parquet or CSV"),
+    ([*TABULAR, "absent.csv"], "there is no file absent.csv: give a table with the truth, Parquet or CSV"),
+    (
+        ["search"],
+        "say what to train on: --data digits, a folder, a Parquet file, cifar10 or subimagenet64; to search a",
+    ),
+    (["search", "--space", "nasbench201"], "oracle supernet needs images to score on: give --data"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "told"), CASES, ids=[" ".join(arguments[-2:]) for arguments, _ in CASES])
 def test_it_is_told_without_pytorch(arguments, told, tmp_path):
-    done = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith(f"error: {told}")
+    assert without_pytorch(arguments, tmp_path).startswith(f"error: {told}")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [SEARCH, RANK])
+def test_a_directory_with_a_run_is_told_without_pytorch(command, tmp_path):
+    out = tmp_path / "run"
+    write_json(out / "config.json", {"command": "search"})
+    told = without_pytorch([*command, "--out", str(out)], tmp_path)
+    assert told == f"error: {out} already holds a run: add --resume to go on with it, or choose another --out\n"
+
+
+def without_pytorch(arguments, folder):
+    """Return the error of a command that must not import PyTorch."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 2, done.stderr
+    return done.stderr
 
 
 def test_the_help_of_a_bound_says_title_and_unit_of_the_cost(tmp_path):
@@ -77,10 +108,8 @@ def test_the_help_of_a_bound_says_title_and_unit_of_the_cost(tmp_path):
 def test_a_cost_whose_name_can_be_no_option_is_told(name, tmp_path):
     file = tmp_path / "own_cost.py"
     file.write_text(f"class Mine:\n    name = {name!r}\n")
-    arguments = [*SEARCH, "--cost", f"{file}:Mine"]
-    done = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert f"cost '{file}:Mine' is called '{name}': choose a name of its own" in done.stderr
+    told = without_pytorch([*SEARCH, "--cost", f"{file}:Mine"], tmp_path)
+    assert f"cost '{file}:Mine' is called '{name}': choose a name of its own" in told
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,13 @@ def report(
 ) -> None:
     """Write DIR/report.html anew."""
     from trueshot.core.run import RunDirectory
+
+    run = RunDirectory.existing(directory)
+
     from trueshot.reporting.pictures import write_pictures
     from trueshot.reporting.ranking import write_ranking_pictures, write_ranking_report
     from trueshot.reporting.report import write_report
 
-    run = RunDirectory.existing(directory)
     ranking = run.config.get("command") == "rank"
     path = write_ranking_report(run) if ranking else write_report(run, trust_code=trust_code)
     draw = write_ranking_pictures if ranking else partial(write_pictures, trust_code=trust_code)
@@ -98,14 +100,17 @@ def classify(
     json: Json = False,
 ) -> None:
     """Classify images with a network that a search found."""
+    from trueshot.core.run import network_folder
+
+    folder = network_folder(directory, network)
+
     import torch
 
     from trueshot.reporting.export import classify as run_classify
     from trueshot.spaces.storage import load_network, model_of
     from trueshot.training.data.preprocessing import Preprocessing, decode_image
-    from trueshot.training.loading import network_folder
 
-    loaded = load_network(network_folder(directory, network), trust_code=trust_code)
+    loaded = load_network(folder, trust_code=trust_code)
     preprocessing = Preprocessing.from_dict(loaded.preprocessing)
     tensors = torch.cat([decode_image(image, preprocessing) for image in images])
     answers = run_classify(loaded, tensors, top=top)

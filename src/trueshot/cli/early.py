@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from trueshot.cli.names import TABLE, find, find_class
-from trueshot.cli.values import Said, over_preset
+from trueshot.cli.values import NO_TABLE, Said, over_preset
 from trueshot.core.errors import ConfigError, did_you_mean
+from trueshot.core.run import RunDirectory
+from trueshot.core.tables import check_truth, shared_file
 from trueshot.core.units import parse_quantity
+from trueshot.evaluation.config import TableScoreConfig
 from trueshot.strategies.config import STRATEGY, SearchConfig
 from trueshot.strategies.presets import read_preset
 from trueshot.strategies.truth_config import TruthConfig, TruthTraining
+from trueshot.training.data.named import find_source
 
 FALLBACK = "small-cpu"
 """The preset of a search without images, and the one by which values are checked before images are read."""
@@ -59,6 +64,31 @@ def check_costs(config: SearchConfig, own: Sequence[str]) -> None:
     for name in [*(name for name, *_ in bounds), *minimised]:
         if name not in known and "" not in own:
             raise ConfigError(f"there is no cost '{name}'{did_you_mean(name, known)}")
+
+
+def check_images(said: Said, config: SearchConfig, earlier: RunDirectory | None) -> None:
+    """Refuse data or a table of truth that is not there, and a search without the data that it needs.
+
+    Args:
+        said: what the user said.
+        config: of the search.
+        earlier: run whose supernet is searched again, and whose data is taken where the user names none.
+
+    Raises:
+        DataError: when there is no such data.
+        ConfigError: when none is named.
+    """
+    oracle = getattr(config.strategy.config, "oracle", None)
+    if oracle is not None and isinstance(oracle.config, TableScoreConfig):
+        check_truth(shared_file(Path(oracle.config.file)))
+    source = said.source or (None if earlier is None else earlier.config.get("source"))
+    if source is not None:
+        find_source(source)
+        return
+    if said.space[0] is None and earlier is None:
+        raise ConfigError(NO_TABLE)
+    if oracle is not None and oracle.says("needs_images", True):
+        raise ConfigError(f"oracle {oracle.kind} needs images to score on: give --data")
 
 
 def search_config(said: Mapping[str, Any], below: Mapping[str, Any]) -> SearchConfig:

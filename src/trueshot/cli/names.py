@@ -183,6 +183,11 @@ def refuse_own_code(stored: Any, said: Any, where: str) -> None:
             )
 
 
+def names_own_code(stored: Any) -> bool:
+    """Return whether nested values name classes of users."""
+    return any(_OWN.search(text) for text in _texts(stored))
+
+
 _OWN = re.compile(r"\.py:\w+|^\w+(\.\w+)+:\w+$")
 """What names a class in a file or in a module; evaluators have colons too, but no points before them."""
 

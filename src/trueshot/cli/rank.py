@@ -54,13 +54,22 @@ def rank(
     said: Any = None,
 ) -> None:
     """Train supernets, score architectures, and compare the ranking with the truth by every criterion."""
+    from trueshot.cli.earlier import check_out
     from trueshot.cli.rank_values import ranking_config
-    from trueshot.cli.values import Said, check_early
-    from trueshot.core.errors import short
+    from trueshot.cli.values import NO_DATA, Said, check_early
+    from trueshot.core.errors import ConfigError, short
+    from trueshot.core.tables import check_truth, shared_file
+    from trueshot.training.data.named import find_source
 
     asked = Said.asked(config, said, data, space, set_)
     check_early(asked.space, device, executor, ray)
     ranking_config(asked, preset)
+    folder = out or Path("runs") / f"rank-{(asked.space[0] or 'nasbench201').rpartition(':')[2]}"
+    check_out(folder, resume=resume)
+    if asked.source is None:
+        raise ConfigError(NO_DATA)
+    find_source(asked.source)
+    check_truth(shared_file(truth))
 
     from trueshot.cli.progress import make_progress
     from trueshot.cli.rank_request import RankRequest, prepare
@@ -70,7 +79,7 @@ def rank(
         said=asked,
         truth=truth,
         column=column,
-        out=out,
+        out=folder,
         resume=resume,
         preset=preset,
         device=device,

@@ -35,7 +35,7 @@ class RankRequest:
     said: Said
     truth: Path
     column: str
-    out: Path | None
+    out: Path
     resume: bool
     preset: str
     device: str | None
@@ -51,9 +51,7 @@ def prepare(request: RankRequest, observer: Observer) -> Ranking:
     """
     said, preset = request.said, read_preset(request.preset)
     name = said.space[0] or "nasbench201"
-    run = RunDirectory(request.out or Path("runs") / f"rank-{name.rpartition(':')[2]}")
-    if not request.resume:
-        run.stored({}, resume=False)
+    run = RunDirectory(request.out)
     device = choose_device(request.device)
     config = ranking_config(said, request.preset)
     dataset, _, _ = loaded(said, device.type, preset=request.preset)

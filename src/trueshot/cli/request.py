@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
+from trueshot.cli.earlier import check_out
 from trueshot.cli.early import FALLBACK, search_config
 from trueshot.cli.names import GUARDS, TABLE, find, find_class, members_of, refuse_own_code
-from trueshot.cli.values import NO_DATA, OUTSIDE, Said, fitted_space, let_workers_import, loaded
+from trueshot.cli.values import NO_TABLE, OUTSIDE, Said, fitted_space, let_workers_import, loaded
 from trueshot.core.config import make_own
 from trueshot.core.errors import ConfigError
 from trueshot.core.executor import make_executor
@@ -81,16 +82,15 @@ def prepare(request: Request, observer: Observer) -> SearchRun:
     data, and with ``--supernet`` the run that trained it. Whatever is wrong is said before the run directory is made.
     """
     began = request.began
-    if request.out is not None:
-        if not request.resume:
-            RunDirectory(request.out).stored({}, resume=False)
-        elif not RunDirectory(request.out).config_path.is_file():
-            observer.say(f"note: there is no run in {request.out} to go on with: a new one is begun")
+    if request.resume and request.out is not None and not RunDirectory(request.out).config_path.is_file():
+        observer.say(f"note: there is no run in {request.out} to go on with: a new one is begun")
     made = _made(request, observer)
     kept = _schedule_of(made.search.context.run) if request.resume else {}
     if (size := kept.get("image_size")) is not None:
         made = _made(request, observer, size)
     run = made.search.context.run
+    # A directory that nobody named is known only now.
+    check_out(run.path, resume=request.resume)
     stored = run.stored(made.content, resume=request.resume)
     made.search.check()
     for note in [] if made.search.context.dataset is None else made.search.context.dataset.notes:
@@ -303,7 +303,7 @@ def _space(
     default = "topology" if dataset is not None else None
     chosen = name or default
     if chosen is None:
-        raise ConfigError(f"{NO_DATA}; to search a table of truth, name the space: --space nasbench201")
+        raise ConfigError(NO_TABLE)
     spaces = below.get("spaces", {}) if dataset is not None else {}
     return fitted_space(chosen, given, merge(spaces, said.spaces), dataset)
 

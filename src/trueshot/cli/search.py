@@ -80,10 +80,12 @@ def search(
 ) -> None:
     """Search an architecture for your images under a cost budget, and train what was found."""
     began = time.monotonic()
-    from trueshot.cli.early import check_costs, check_values
+    from trueshot.cli.earlier import check_out, check_supernet
+    from trueshot.cli.early import check_costs, check_images, check_values
     from trueshot.cli.values import Said, check_early
     from trueshot.core.units import parse_duration
 
+    check_out(out, resume=resume)
     asked = Said.asked(config, said, data, space, set_)
     if resume and out is not None and not asked.values and not (preset or device or supernet or time_budget or cost):
         # The directory says the rest.
@@ -96,7 +98,10 @@ def search(
     preset = preset or asked.preset
     if time_budget is not None:
         parse_duration(time_budget, "--time-budget")
-    check_costs(check_values(asked, preset), [_cost_name(path) for path in cost or ()])
+    earlier = None if supernet is None else check_supernet(supernet)
+    checked = check_values(asked, preset)
+    check_costs(checked, [_cost_name(path) for path in cost or ()])
+    check_images(asked, checked, earlier)
 
     from trueshot.cli.progress import make_progress
     from trueshot.cli.request import Request, prepare

@@ -85,12 +85,14 @@ def build(
     from trueshot.cli.early import truth_config
     from trueshot.cli.values import Said, check_early
     from trueshot.core.errors import ConfigError
+    from trueshot.training.data.named import find_source
 
     asked = Said.of(None, {**said, "source": data, "space": {"name": space}}, tuple(set_ or ()))
     check_early(asked.space, device, executor, ray)
     truth_config(asked, preset, epochs)
     if out.suffix[1:].isalpha() and not _is_file(out) and not out.is_dir():
         raise ConfigError(f"--out {out}: a table ends with .parquet or .csv, a folder with no such ending")
+    find_source(data)
 
     from trueshot.cli.progress import make_progress
     from trueshot.cli.truth_request import TABLE, TruthRequest, prepare

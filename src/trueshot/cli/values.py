@@ -27,6 +27,8 @@ OUTSIDE = ("source", "space", "spaces", "preset", "proposers", "sharings")
 
 NO_DATA = "say what to train on: --data digits, a folder, a Parquet file, cifar10 or subimagenet64"
 
+NO_TABLE = f"{NO_DATA}; to search a table of truth, name the space: --space nasbench201"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Said:

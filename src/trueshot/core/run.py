@@ -18,6 +18,9 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
+ARCHITECTURE = "architecture.json"
+"""File in the folder of a trained network that says what it is."""
+
 
 @dataclass(frozen=True)
 class RunDirectory:
@@ -214,3 +217,26 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         except ValueError as error:
             raise RunError(f"{path}, line {number} is not valid JSON ({error}): remove that line") from error
     return rows
+
+
+def network_folder(directory: Path, name: str | None) -> Path:
+    """Return the folder of a network: the directory itself, the named one, or the one that the run recommends.
+
+    An earlier release recommended none: there it is the winner of the highest score.
+
+    Raises:
+        RunError: when there is no such network.
+    """
+    if (directory / ARCHITECTURE).is_file():
+        return directory
+    folders = {path.parent.name: path.parent for path in directory.glob(f"winners/*/{ARCHITECTURE}")}
+    folders |= {path.parent.name: path.parent for path in directory.glob(f"baselines/*/{ARCHITECTURE}")}
+    if name is not None and name not in folders:
+        raise RunError(f"{directory} has no network '{name}': choose one of {', '.join(sorted(folders)) or 'none'}")
+    winners = sorted(folder for folder in folders.values() if folder.parent.name == "winners")
+    if name is None and not winners:
+        raise RunError(f"{directory} has no winners: give the run directory of a finished search")
+    if name is not None or "recommended" in folders:
+        return folders[name or "recommended"]
+    # The first of equals: the repeats of a winner come after it.
+    return max(winners, key=lambda folder: read_json(folder / ARCHITECTURE)["extra"]["score"])

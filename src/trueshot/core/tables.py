@@ -23,6 +23,18 @@ def shared_file(path: Path) -> Path:
     return there if not path.exists() and there.exists() else path
 
 
+def check_truth(path: Path) -> None:
+    """See that a table of truth is there.
+
+    Raises:
+        DataError: when it is not, or its name does not end as that of a table.
+    """
+    if path.suffix.lower() not in (".parquet", ".csv"):
+        raise DataError(f"{path} is neither .parquet nor .csv: import a NATS-Bench folder first")
+    if not path.exists():
+        raise DataError(f"there is no file {path}: give a table with the truth, Parquet or CSV")
+
+
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """Read a Parquet or CSV file that has some columns.
 

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 
 from trueshot.core.errors import ArchitectureError, DataError
 from trueshot.core.files import replacing
+from trueshot.core.tables import check_truth
 from trueshot.spaces import Space
 
 LONG = ("architecture", "metric", "fidelity", "seed", "value")
@@ -234,13 +235,9 @@ def _split(name: str) -> tuple[str, int]:
 
 def _load(path: Path) -> Any:
     """Read a file as an Arrow table."""
-    suffix = path.suffix.lower()
-    if suffix not in (".parquet", ".csv"):
-        raise DataError(f"{path} is neither .parquet nor .csv: import a NATS-Bench folder first")
-    if not path.exists():
-        raise DataError(f"there is no file {path}: give a table with the truth, Parquet or CSV")
+    check_truth(path)
     try:
-        return pyarrow.csv.read_csv(path) if suffix == ".csv" else pq.read_table(path)
+        return pyarrow.csv.read_csv(path) if path.suffix.lower() == ".csv" else pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         reason = str(error).split(". ")[0].splitlines()[0][:120]
         raise DataError(f"cannot read {path} ({reason}): give a complete Parquet or CSV file") from error

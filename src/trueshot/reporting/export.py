@@ -14,7 +14,8 @@ from torch import Tensor
 
 from trueshot.core.errors import RunError
 from trueshot.core.files import write_bytes
-from trueshot.spaces.storage import ARCHITECTURE, WEIGHTS, LoadedNetwork, load_network, model_of
+from trueshot.core.run import ARCHITECTURE
+from trueshot.spaces.storage import WEIGHTS, LoadedNetwork, load_network, model_of
 
 ONNX, PROGRAM = "model.onnx", "model.pt2"
 TOLERANCE = 1e-4

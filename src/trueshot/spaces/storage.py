@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from trueshot.core.errors import CheckpointError, RunError
 from trueshot.core.files import read_json, write_bytes, write_json
 from trueshot.core.modules import source_of
+from trueshot.core.run import ARCHITECTURE
 from trueshot.spaces.counting import count_params
 from trueshot.spaces.description import describe, rebuild
 from trueshot.spaces.space import Space
 
-ARCHITECTURE, WEIGHTS = "architecture.json", "model.safetensors"
+WEIGHTS = "model.safetensors"
 
 _KINDS = ("architecture", "mobilenetv2")
 """Kinds of networks that files may name; the second, of earlier releases, is one like any other."""

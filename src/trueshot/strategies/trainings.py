@@ -15,12 +15,12 @@ from trueshot.core.errors import TrainingError
 from trueshot.core.files import read_json, write_bytes, write_json
 from trueshot.core.random import Streams
 from trueshot.core.records import NetworkRecord, Role
-from trueshot.core.run import read_log
+from trueshot.core.run import ARCHITECTURE, read_log
 from trueshot.core.units import format_duration
 from trueshot.evaluation.timing import step_seconds, waiting_for
 from trueshot.evaluation.trained import train_and_measure
 from trueshot.spaces import Space
-from trueshot.spaces.storage import ARCHITECTURE, WEIGHTS, load_network, save_network
+from trueshot.spaces.storage import WEIGHTS, load_network, save_network
 from trueshot.strategies.config import RetrainingConfig
 from trueshot.strategies.deadline import Deadline
 from trueshot.strategies.picking import Candidate

@@ -19,6 +19,7 @@ from trueshot.core.executor import Executor
 from trueshot.core.observe import SILENT, Observer
 from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
+from trueshot.core.tables import DATA_VARIABLE
 from trueshot.sampling import Sampler
 from trueshot.spaces import Space
 from trueshot.spaces.canonical.classes import every
@@ -26,7 +27,6 @@ from trueshot.strategies.setup import Context, load_dataset
 from trueshot.studies.bank import Bank
 from trueshot.studies.setting import IMAGENET, ArchsConfig, Images, SpaceConfig
 from trueshot.training.data.dataset import Dataset
-from trueshot.training.data.sources import DATA_VARIABLE
 
 MakeSpace = Callable[[str, Mapping[str, Any]], Space]
 

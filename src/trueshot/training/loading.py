@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from torch import nn
 
-from trueshot.core.errors import RunError
-from trueshot.core.files import read_json
-from trueshot.spaces.storage import ARCHITECTURE, load_network
+from trueshot.core.run import network_folder
+from trueshot.spaces.storage import load_network
 from trueshot.training.data.preprocessing import Preprocessing
 
 
@@ -43,26 +42,3 @@ def load(path: str | Path, *, network: str | None = None, trust_code: bool = Fal
     """
     loaded = load_network(network_folder(Path(path), network), trust_code=trust_code)
     return Trained(loaded.network, Preprocessing.from_dict(loaded.preprocessing), loaded.classes)
-
-
-def network_folder(directory: Path, name: str | None) -> Path:
-    """Return the folder of a network: the directory itself, the named one, or the one that the run recommends.
-
-    An earlier release recommended none: there it is the winner of the highest score.
-
-    Raises:
-        RunError: when there is no such network.
-    """
-    if (directory / ARCHITECTURE).is_file():
-        return directory
-    folders = {path.parent.name: path.parent for path in directory.glob(f"winners/*/{ARCHITECTURE}")}
-    folders |= {path.parent.name: path.parent for path in directory.glob(f"baselines/*/{ARCHITECTURE}")}
-    if name is not None and name not in folders:
-        raise RunError(f"{directory} has no network '{name}': choose one of {', '.join(sorted(folders)) or 'none'}")
-    winners = sorted(folder for folder in folders.values() if folder.parent.name == "winners")
-    if name is None and not winners:
-        raise RunError(f"{directory} has no winners: give the run directory of a finished search")
-    if name is not None or "recommended" in folders:
-        return folders[name or "recommended"]
-    # The first of equals: the repeats of a winner come after it.
-    return max(winners, key=lambda folder: read_json(folder / ARCHITECTURE)["extra"]["score"])

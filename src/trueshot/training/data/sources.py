@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,19 +12,16 @@ from sklearn.datasets import load_digits
 
 from trueshot.core.errors import DataError
 from trueshot.core.random import Streams
-from trueshot.core.tables import DATA_VARIABLE
 from trueshot.training.data.cache import is_known_good, note_good, remembered
 from trueshot.training.data.dataset import IMBALANCE, Dataset, check_bad, imbalance, name_bad
 from trueshot.training.data.folder import list_folder
 from trueshot.training.data.layout import Survey, layout_notes, survey
 from trueshot.training.data.listing import ArrayImages, FileImages, Labelled, Listing, digest_of, stamp_of
+from trueshot.training.data.named import DIGITS, SHARED, find_source
 from trueshot.training.data.options import DataOptions
 from trueshot.training.data.parquet import ParquetImages, list_parquet
 from trueshot.training.data.parts import Reader, held_back
 from trueshot.training.data.splits import split, subset
-
-DIGITS = "digits"
-SHARED = ("cifar10", "subimagenet64")
 
 
 def load(spec: str, *, options: DataOptions, streams: Streams) -> Dataset:
@@ -99,23 +95,10 @@ def list_source(spec: str) -> Listing:
     Raises:
         DataError: when there is no such thing, or it holds no images with classes.
     """
-    if not spec.strip():
-        raise DataError(f"the name of the data is empty: give digits, {', '.join(SHARED)}, a folder or a Parquet file")
-    if spec == DIGITS:
+    path = find_source(spec)
+    if path is None:
         return _digits()
-    if spec in SHARED:
-        return list_parquet(_shared(spec))
-    path = Path(spec).expanduser()
-    if path.is_dir():
-        return list_folder(path)
-    if not path.exists():
-        raise DataError(
-            f"no data at '{spec}': give digits, {', '.join(SHARED)}, a folder with one sub-folder per class, "
-            "or a Parquet file"
-        )
-    if path.suffix.lower() not in (".parquet", ".pq"):
-        raise DataError(f"'{spec}' is neither a folder nor a .parquet file: give one of these")
-    return list_parquet(path)
+    return list_folder(path) if path.is_dir() else list_parquet(path)
 
 
 def _name_notes(spec: str) -> list[str]:
@@ -156,21 +139,10 @@ def _digits() -> Listing:
     bunch = load_digits()
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     return Listing(
-        name="digits",
+        name=DIGITS,
         classes=tuple(str(name) for name in bunch.target_names),
-        train=Labelled(images=ArrayImages(origin="digits", pixels=pixels), labels=bunch.target.astype(np.int64)),
+        train=Labelled(images=ArrayImages(origin=DIGITS, pixels=pixels), labels=bunch.target.astype(np.int64)),
     )
-
-
-def _shared(name: str) -> Path:
-    file = f"{name}-train.parquet"
-    folder = os.environ.get(DATA_VARIABLE)
-    if not folder:
-        raise DataError(f"{name} needs {file}: set {DATA_VARIABLE} to the folder that holds it")
-    path = Path(folder).expanduser() / file
-    if not path.is_file():
-        raise DataError(f"{name} needs {file}, which {DATA_VARIABLE} ({folder}) lacks: put it there")
-    return path
 
 
 Chosen = dict[str, tuple[Labelled, Int64[np.ndarray, " n"]]]
