@@ -1,6 +1,5 @@
 """What the command line can see by itself to be wrong is told before PyTorch is imported."""
 
-import json
 import subprocess
 import sys
 
@@ -110,17 +109,3 @@ def test_a_cost_whose_name_can_be_no_option_is_told(name, tmp_path):
     file.write_text(f"class Mine:\n    name = {name!r}\n")
     told = without_pytorch([*SEARCH, "--cost", f"{file}:Mine"], tmp_path)
     assert f"cost '{file}:Mine' is called '{name}': choose a name of its own" in told
-
-
-@pytest.mark.parametrize(
-    ("strategy", "key", "value"),
-    [
-        ("one-shot", "proposer", {"kind": "nsga2", "population": 24, "generations": 10}),
-        ("random", "proposer.evaluations", 990),
-    ],
-)
-def test_a_preset_is_shown_with_the_sizes_of_the_proposer_that_is_used(strategy, key, value):
-    code, out, err = invoke("config", "show", "digits", "--strategy", strategy, "--json")
-    assert code == 0, err
-    shown = {one["key"]: one["value"] for one in json.loads(out)["values"]}
-    assert shown[key] == value
