@@ -47,6 +47,11 @@ CASES = [
     ([*SEARCH, "--strategy", "random", "--proposer", "nsga2"], "strategy random has a proposer of its own, and nsga2"),
     ([*SEARCH, "--time-budget", "soon"], "--time-budget 'soon' is not a duration"),
     ([*SEARCH, "--space", "topolgy"], "unknown space 'topolgy': did you mean topology?"),
+    ([*SEARCH, "--ray", ""], "--ray names no cluster: give HOST:PORT or auto, or leave it out"),
+    (
+        [*SEARCH, "--set", "proposer.minimise=[madds, params, madds]"],
+        "configuration value proposer.minimise: madds stands there twice: give each cost once",
+    ),
     ([*SEARCH, "--ray", "auto"], "--ray auto joins a Ray cluster: add --executor ray"),
     ([*RANK, "--device", "tpu"], "'tpu' is no device: choose cpu or cuda"),
     ([*TRUTH, "--executor", "rya"], "unknown executor 'rya': did you mean ray"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from trueshot.core.config import Choice, Part, PartConfig
 from trueshot.prediction.config import RidgeConfig
@@ -47,6 +47,14 @@ class NSGA2Config(PartConfig):
     generations: int = Field(default=22, ge=1)
     minimise: tuple[str, ...] = ("madds",)
     redraws: int = Field(default=25, ge=1)
+
+    @field_validator("minimise")
+    @classmethod
+    def _check_minimised(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise ValueError(f"{name} stands there twice: give each cost once")
+        return names
 
     @property
     def evaluations(self) -> int:

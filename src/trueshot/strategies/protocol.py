@@ -82,7 +82,8 @@ class Found:
 class Strategy(Protocol):
     """A way to find architectures, made as ``Strategy(config, context)``.
 
-    It knows nothing of what follows: training, baselines, test and report are one finish for all strategies.
+    It knows nothing of what follows: training, baselines, test and report are one finish for all strategies. One that
+    hands jobs to ``context.executor`` says ``side_by_side = True`` in its class; ``--workers`` are refused without it.
     """
 
     @property

@@ -84,13 +84,18 @@ class SearchRun:
         """Refuse workers that would have nothing to do.
 
         Raises:
-            ConfigError: when neither the oracle nor short trainings are jobs.
+            ConfigError: when neither the oracle nor short trainings are jobs, nor what a user's own strategy does.
         """
-        oracle = getattr(self.config.strategy.config, "oracle", None)
-        in_process = isinstance(self.context.executor, InProcess)
-        if oracle is None or in_process or self.config.short.architectures:
+        strategy = self.config.strategy
+        oracle = getattr(strategy.config, "oracle", None)
+        if isinstance(self.context.executor, InProcess) or self.config.short.architectures:
             return
-        if not oracle.says("side_by_side", True):
+        if oracle is None and not strategy.says("side_by_side", False):
+            raise ConfigError(
+                f"strategy {strategy.kind} works in this process: leave out --workers and --executor, or set"
+                " side_by_side = True in its class where it hands jobs to context.executor"
+            )
+        if oracle is not None and not oracle.says("side_by_side", True):
             raise ConfigError(
                 f"oracle {oracle.kind} scores in this process: leave out --workers and --executor, which serve train"
                 " and --short-trainings"

@@ -19,10 +19,12 @@ def check_executor(kind: str, address: str | None) -> None:
     """Refuse what can be seen to be wrong before anything is read; this imports nothing heavy.
 
     Raises:
-        ConfigError: for an unknown kind, an address without Ray, or Ray where it is not installed.
+        ConfigError: for an unknown kind, an empty address, one without Ray, or Ray where it is not installed.
     """
     if kind not in KINDS:
         raise ConfigError(f"unknown executor '{kind}'{did_you_mean(kind, KINDS)}")
+    if address is not None and not address.strip():
+        raise ConfigError("--ray names no cluster: give HOST:PORT or auto, or leave it out")
     if address is not None and kind != "ray":
         raise ConfigError(f"--ray {address} joins a Ray cluster: add --executor ray, or leave it out")
     if kind == "ray" and importlib.util.find_spec("ray") is None:
