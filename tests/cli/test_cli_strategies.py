@@ -73,7 +73,9 @@ def test_trainings_side_by_side_are_an_oracle(tmp_path):
     more += sets("data.max_images=120", "retraining.recipe={epochs: 1, batch_size: 64, lr: 0.1, warmup_epochs: 0}")
     given = [value for value in BASE if not value.startswith(("supernet", "weight_sampling"))]
     result = searched(tmp_path / "run", *DIGITS[1:], *sets(*given), *more)
-    assert (result["evaluated"], result["evaluator"]) == (3, "train")
+    assert (result["evaluated"], result["evaluator"], result["trains_each"]) == (3, "train", True)
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "3 architectures, each trained from scratch on training images and scored on validation images" in report
 
 
 def means_of_twins(folder):

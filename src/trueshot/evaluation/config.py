@@ -89,12 +89,14 @@ class EvaluatorConfig(PartConfig):
         needs_images: whether a dataset must be there (class attribute).
         reads_column: whether ``--column`` says something to it (class attribute).
         side_by_side: whether it scores architectures in jobs of the executor (class attribute).
+        trains_each: whether it trains every architecture that it scores (class attribute).
     """
 
     needs_supernet: ClassVar[bool] = False
     needs_images: ClassVar[bool] = True
     reads_column: ClassVar[bool] = False
     side_by_side: ClassVar[bool] = False
+    trains_each: ClassVar[bool] = False
 
     @classmethod
     def words(cls, words: tuple[str, ...]) -> dict[str, Any]:
@@ -151,6 +153,7 @@ class TrainScoreConfig(EvaluatorConfig):
     """
 
     side_by_side: ClassVar[bool] = True
+    trains_each: ClassVar[bool] = True
     metric: Metric = "accuracy"
 
     @classmethod

@@ -58,12 +58,15 @@ def _headline(findings: Findings) -> dict[str, Any]:
         if value is not None
     ]
     imbalanced = dataset is not None and dataset["imbalanced"]
-    after = "the best trained from scratch and compared with random and off-the-shelf networks"
     return {
         "title": f"{head['space']['name'] if dataset is None else dataset['name']}: networks of "
         f"{' and '.join(bounds) or 'any cost'}",
-        "lead": f"Searched in the {head['space']['name']} space: {head['evaluated']:,} architectures, scored by "
-        f"{head['evaluator']}, {after if findings.trained else 'none of them trained here'}.",
+        "search": {
+            "space": head["space"]["name"],
+            "evaluated": f"{head['evaluated']:,}",
+            "evaluator": head["evaluator"],
+            "trains_each": head.get("trains_each", False),
+        },
         "facts": _facts(findings, imbalanced=imbalanced),
         "warnings": ["Classes are strongly imbalanced: read the balanced accuracy."] if imbalanced else [],
     }
@@ -156,7 +159,6 @@ def _belief(findings: Findings) -> dict[str, Any]:
     """Return what the numbers allow to be said, which the template says."""
     n, tau, comparison = len(findings.predicted), findings.tau, findings.comparison
     return {
-        "evaluator": findings.head["evaluator"],
         "n": n,
         "enough": n >= LEAST_FOR_TAU,
         "tau": tau,

@@ -219,7 +219,10 @@ class Search:
                 ("Oracle", oracle.kind if told == oracle.kind else f"{oracle.kind}: {told}"),
                 *self._provenance(trained, history),
             ),
-            values={"search_own_seconds": history.own_seconds},
+            values={
+                "search_own_seconds": history.own_seconds,
+                **({"trains_each": True} if oracle.says("trains_each", False) else {}),
+            },
             sampler=self.sampler,
         )
 
