@@ -1,24 +1,57 @@
-"""A user's own strategy: trains a mixture over operations on two levels, in whatever space."""
+"""A user's own strategy: trains a mixture over operations on two levels (first-order DARTS), in whatever space."""
 
+import torch
 from mixture import Mixed
-from own_bilevel import BiLevel
+from torch.nn import functional as F
 
 from trueshot.core.config import Config
 from trueshot.core.results import Table
 from trueshot.evaluation import OneShot
-from trueshot.sharing import Supernet
-from trueshot.strategies.protocol import Forecast, Found
+from trueshot.strategies.protocol import Found
+from trueshot.strategies.stages import BareStrategy, make_supernet, train_task
 from trueshot.strategies.supernet import measured_batches
 from trueshot.training.config import Adam, Recipe
-from trueshot.training.data.batches import train_batches
-from trueshot.training.data.options import Augmentation
-from trueshot.training.loop import train
-from trueshot.training.plan import Plan
-from trueshot.training.schedules import make_schedule
-from trueshot.training.standalone import build
+from trueshot.training.optimizers import clip_gradients, make_optimizer
+from trueshot.training.schedules import set_learning_rate
+from trueshot.training.task import KeepsParts, Metric
 
 
-class Mixture:
+class BiLevel(KeepsParts):
+    """Architecture weights learn from validation images, all others from training images."""
+
+    def __init__(self, supernet, config, schedule):
+        self.supernet, self.clip, self.schedule = supernet, config.recipe.clip, schedule
+        sizes = {site.key: len(site.candidates) for site in supernet.space.all_sites}
+        self.alphas = torch.nn.ParameterDict({key: torch.zeros(size) for key, size in sizes.items()})
+        self.weights = make_optimizer(supernet, config.recipe)
+        self.architect = make_optimizer(self.alphas.values(), config.architect)
+        self.parts = (supernet, self.alphas, self.weights, self.architect)
+
+    def mixed(self):
+        return {key: values.softmax(0) for key, values in self.alphas.items()}
+
+    def row(self):
+        return self.supernet.space.derive({key: values.detach() for key, values in self.mixed().items()})
+
+    def step(self, index, batches):
+        set_learning_rate(self.weights, self.schedule, index)
+        losses = {}
+        for name, optimizer in (("validation", self.architect), ("train", self.weights)):
+            images, labels = batches[name]
+            loss = F.cross_entropy(self.supernet(images, self.mixed()), labels)
+            loss.backward()
+            clip_gradients(self.supernet.parameters(), self.clip)
+            optimizer.step()
+            for each in (self.weights, self.architect):
+                each.zero_grad(set_to_none=True)
+            losses[name] = Metric(loss.detach())
+        return {"loss": losses["train"], "validation loss": losses["validation"]}
+
+    def end_epoch(self, epoch):
+        return {"genotype": self.supernet.space.format(self.row())}
+
+
+class Mixture(BareStrategy):
     cost = "madds"
 
     class Config(Config):
@@ -32,45 +65,15 @@ class Mixture:
         recipe: Recipe = Recipe(epochs=2, batch_size=32, lr=0.1, clip=5.0)
         architect: Adam = Adam(lr=0.05)
 
-    def __init__(self, config, context):
-        self.config, self.context = config, context
-
-    def check(self):
-        pass
-
-    def forecast(self):
-        return Forecast(())
-
     def run(self):
-        context, recipe = self.context, self.config.recipe
-        streams = context.streams.child("mixture")
-        supernet = build(lambda: Supernet(context.space, Mixed), streams, context.device)
-        task = BiLevel(supernet, recipe, self.config.architect, streams)
-        streams_of = {
-            name: train_batches(
-                part,
-                context.images,
-                batch_size=recipe.batch_size,
-                augmentation=Augmentation(),
-                streams=streams.child(name),
-                device=context.device,
-            )
-            for name, part in (("train", context.images.train), ("validation", context.images.validation))
-        }
-        epoch = max(batches.steps_per_epoch for batches in streams_of.values())
-        identity = context.identity("mixture", self.config.plain(), context.seed)
-        steps = recipe.epochs * epoch
-        plan = Plan.in_run(context.run, "mixture", steps, identity=identity, save_every=context.save_every)
-        task.schedule = make_schedule(recipe, plan, epoch)
-        history = train(task, streams_of, plan, observer=context.observer)
-        evaluator = OneShot(supernet, measured_batches(context, context.images.validation))
-        archs = task.row()[None]
+        context, config, images = self.context, self.config, self.context.images
+        supernet = make_supernet(context, Mixed)
+        parts = {"train": images.train, "validation": images.validation}
+        make, what = lambda schedule, _: BiLevel(supernet, config, schedule), config.plain()
+        task, history = train_task(context, "mixture", make, config.recipe, parts, identity=what)
+        evaluator = OneShot(supernet, measured_batches(context, images.validation))
         heads = ("epoch", "loss", "validation loss", "genotype")
         rows = tuple(tuple(row[head] for head in heads) for row in history)
-        return Found(
-            archs=archs,
-            scores=evaluator(archs),
-            evaluator=evaluator,
-            scored_by="the mixture at the weights of one architecture",
-            more=(Table(name="genotypes", title="Genotype by epoch", heads=heads, rows=rows),),
-        )
+        table = Table(name="genotypes", title="Genotype by epoch", heads=heads, rows=rows)
+        found = {"archs": task.row()[None], "scores": evaluator(task.row()[None]), "evaluator": evaluator}
+        return Found(**found, scored_by="the mixture at the weights of one architecture", more=(table,))

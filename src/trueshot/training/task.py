@@ -66,3 +66,26 @@ class Task(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
+
+
+class KeepsParts:
+    """What a task has that is no more than its parts, such as weights and optimizers: its state is theirs, in order.
+
+    Attributes:
+        parts: whatever has a ``state_dict``.
+    """
+
+    parts: tuple[Any, ...] = ()
+
+    def describe(self, index: int) -> str:
+        """Name the kind of task."""
+        return type(self).__name__
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of each part."""
+        return {str(number): part.state_dict() for number, part in enumerate(self.parts)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the state of each part."""
+        for number, part in enumerate(self.parts):
+            part.load_state_dict(state[str(number)])
