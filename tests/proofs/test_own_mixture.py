@@ -36,3 +36,11 @@ def test_it_runs_in_every_space_to_the_report(space, tmp_path):
     assert rows[0]["genotype"] in report
     section = Result.read(out / "result.json").named("genotypes")
     assert [row[-1] for row in section.rows] == [row["genotype"] for row in rows]
+
+
+def test_it_takes_at_most_80_lines_and_no_file_stream_or_checkpoint():
+    text = (HERE / "own_mixture.py").read_text()
+    assert len(text.splitlines()) <= 80
+    assert not [
+        word for word in ("open(", "streams", "checkpoint", "Path", "context.run", "cache") if word in text.lower()
+    ]

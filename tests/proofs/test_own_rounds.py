@@ -66,3 +66,11 @@ def test_a_killed_run_ends_bit_identically(runs, name):
     assert len(weights) == 3
     assert all((whole / path).read_bytes() == (other / path).read_bytes() for path in weights)
     assert (whole / "log/asked.jsonl").read_bytes() == (other / "log/asked.jsonl").read_bytes()
+
+
+def test_it_takes_at_most_80_lines_and_no_file_stream_or_checkpoint():
+    text = (HERE / "own_rounds.py").read_text()
+    assert len(text.splitlines()) <= 80
+    assert not [
+        word for word in ("open(", "streams", "checkpoint", "Path", "context.run", "cache") if word in text.lower()
+    ]

@@ -1,50 +1,32 @@
 """A space beyond products: genes name inputs too, a cell joins its loose ends, and some rows are no architecture."""
 
 import dataclasses
-import itertools
-from functools import partial
 
 from torch import nn
 
+from trueshot.operations.nasbench201 import relu_conv_bn
 from trueshot.spaces import NONE, Decision, Site, Space
-from trueshot.spaces.steps import Concatenate, Step, run
+from trueshot.spaces.parts import Parts
+from trueshot.spaces.steps import Concatenate, Step
 
 EDGES = ((0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-OPERATIONS = ("conv", "pool", "skip")
+OPERATIONS = ("conv", "pool", "skip", NONE)
 
 
-def convolve(width, out, kernel, stride=1):
-    return nn.Sequential(nn.ReLU(), nn.Conv2d(width, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out))
-
-
-class Cells(nn.Module):
+class Cells(Parts):
     """Cells that read the outputs of the two before; an input has a twin for each set of loose ends that it may be."""
-
-    def __init__(self, parts, cells):
-        super().__init__()
-        self.parts, self.cells = nn.ModuleDict(parts), cells
 
     def steps(self, *context):
         steps, outputs = [Step(self.parts["stem"], 0, 1)], [(1, "3"), (1, "3")]
-        for cell, first in enumerate(range(2, 2 + 5 * self.cells, 5)):
-            read = [(f"{cell} {side} {ends}", node) for side, (node, ends) in enumerate(outputs[-2:])]
-            steps += [Step(self.parts[name], node, first + side) for side, (name, node) in enumerate(read)]
-            edges = {(i, j): self.parts[f"{cell} {i}-{j}"] for i, j in EDGES if f"{cell} {i}-{j}" in self.parts}
-            edges = {e: m for e, m in edges.items() if not (hasattr(m, "absent") and m.absent(*context))}
+        while f"{(cell := len(outputs) - 2)} 0 {outputs[-2][1]}" in self.parts:
+            first, read = 5 * cell + 2, enumerate(outputs[-2:])
+            edges = {(i, j): m for i, j in EDGES for m in self.present([f"{cell} {i}-{j}"], *context).values()}
+            steps += [Step(self.parts[f"{cell} {i} {ends}"], node, first + i) for i, (node, ends) in read]
             steps += [Step(edge, first + i, first + j, True) for (i, j), edge in edges.items()]
-            inner = edges.get((2, 3))
-            ends = "23" if inner is None or (hasattr(inner, "blends") and inner.blends(*context)) else "3"
-            steps.append(Concatenate(tuple(first + int(end) for end in ends), first + 4))
+            ends = "3" if (2, 3) in edges and not getattr(edges[2, 3], "blends", lambda *_: False)(*context) else "23"
             outputs.append((first + 4, ends))
-        node, ends = outputs[-1]
-        return [*steps, Step(self.parts[f"last {ends}"], node, node + 1), Step(self.parts["head"], node + 1, node + 2)]
-
-    def forward(self, x, *context):
-        return run(self.steps(*context), x, context)
-
-    def idle(self, *context):
-        used = {step.module for step in self.steps(*context) if isinstance(step, Step)}
-        return [part for part in self.parts.values() if part not in used]
+            steps.append(Concatenate(tuple(first + int(end) for end in ends), first + 4))
+        return [*steps, Step(self.parts[f"last {ends}"], first + 4, first + 5), Step(self.head, first + 5, first + 6)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,7 +42,7 @@ class LooseEnds(Space):
     @property
     def decisions(self):
         nodes = [(f"{kind} {j}", "012"[:j]) for kind in sorted(set(self.cells)) for j in (2, 3)]
-        genes = [(f"{node} {g}{n}", o) for node, i in nodes for n in "12" for g, o in (("in", i), ("op", OPERATIONS))]
+        genes = [(f"{at} {g}{n}", o) for at, i in nodes for n in "12" for g, o in (("in", i), ("op", OPERATIONS[:3]))]
         return tuple(Decision(name=name, options=tuple(options)) for name, options in genes)
 
     def valid(self, archs):
@@ -68,34 +50,30 @@ class LooseEnds(Space):
 
     def site(self, kind, i, j):
         stride, width = 2 if kind == "reduce" and i < 2 else 1, self.width
-        skip = nn.Sequential if stride == 1 else partial(convolve, width, width, 1, stride)
-        makers = (partial(convolve, width, width, 3, stride), partial(nn.AvgPool2d, 3, stride, 1), skip, None)
-        candidates = dict(zip((*OPERATIONS, NONE), makers, strict=True))
-        shape = {"candidates": candidates, "in_channels": width, "out_channels": width, "stride": stride}
+        skip = nn.Sequential if stride == 1 else lambda: relu_conv_bn(width, 1, stride=stride)
+        makers = (lambda: relu_conv_bn(width, 3, stride=stride), lambda: nn.AvgPool2d(3, stride, 1), skip, None)
         names = tuple(f"{kind} {j} {gene}" for gene in ("in1", "op1", "in2", "op2"))
         follows = {"decisions": names, "choose": lambda in1, op1, in2, op2: {in1: op1, in2: op2}.get(i, 3)}
-        return Site(key=f"{kind} {i}-{j}", **follows, **shape)
+        shape = {"in_channels": width, "out_channels": width, "stride": stride}
+        return Site(key=f"{kind} {i}-{j}", candidates=dict(zip(OPERATIONS, makers, strict=True)), **follows, **shape)
 
     def assemble(self, place, alone=False):
-        parts, ends, width = {"stem": convolve(self.in_channels, self.width, 3)}, [("3",), ("3",)], self.width
-        for cell, kind in enumerate(self.cells):
-            strides = (2 if cell and self.cells[cell - 1] == "reduce" else 1, 1)
-            twins = [(s, stride, f"{cell} {side} {s}") for side, stride in enumerate(strides) for s in ends[side - 2]]
-            parts |= {name: convolve(len(s) * width, width, 1, stride) for s, stride, name in twins}
-            placed = {f"{cell} {i}-{j}": place(self.site(kind, i, j)) for i, j in EDGES}
-            parts |= {name: edge for name, edge in placed.items() if edge is not None}
-            ends.append(("3", "23") if not alone else ("3",) if f"{cell} 2-3" in parts else ("23",))
-        parts |= {f"last {s}": convolve(len(s) * width, width, 1) for s in ends[-1]}
+        parts, ends, width = {"stem": relu_conv_bn(self.in_channels, 3, self.width)}, [("3",), ("3",)], self.width
+        for cell, (last, kind) in enumerate(zip(("", *self.cells), self.cells, strict=False)):
+            twins = [(f"{cell} {i} {e}", len(e), 1 + (not i and last == "reduce")) for i in (0, 1) for e in ends[i - 2]]
+            parts |= {name: relu_conv_bn(many * width, 1, width, stride) for name, many, stride in twins}
+            parts |= {f"{cell} {i}-{j}": place(self.site(kind, i, j)) for i, j in EDGES}
+            ends.append(("3", "23") if not alone else ("23",) if parts[f"{cell} 2-3"] is None else ("3",))
+        parts |= {f"last {e}": relu_conv_bn(len(e) * width, 1, width) for e in ends[-1]}
         head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, self.classes))
-        return Cells({**parts, "head": head}, len(self.cells))
+        return Cells(parts, head, self.in_channels)
 
     def assemble_for(self, row, place):
         return self.assemble(place, alone=True)
 
     def derive(self, weights):
         row = []
-        for kind, j in itertools.product(sorted(set(self.cells)), (2, 3)):
+        for kind, j in [(kind, j) for kind in sorted(set(self.cells)) for j in (2, 3)]:
             best = {i: weights[f"{kind} {i}-{j}"][:3].max(0) for i in range(j)}
-            kept = sorted(best, key=lambda i: -best[i].values)[:2]
-            row += [gene for i in kept for gene in (i, int(best[i].indices))]
+            row += [g for i in sorted(best, key=lambda i: -best[i].values)[:2] for g in (i, int(best[i].indices))]
         return self.check([row])[0]

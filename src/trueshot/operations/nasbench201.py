@@ -8,15 +8,18 @@ from torch import Tensor, nn
 from trueshot.operations.pooling import AveragePool
 
 
-def relu_conv_bn(channels: int, kernel: int, *, affine: bool = True) -> nn.Sequential:
-    """Return ReLU, convolution (stride 1, padding ``kernel // 2``, no bias) and BatchNorm, all of one width.
+def relu_conv_bn(
+    channels: int, kernel: int, out_channels: int | None = None, stride: int = 1, *, affine: bool = True
+) -> nn.Sequential:
+    """Return ReLU, convolution (padding ``kernel // 2``, no bias) and BatchNorm; of one width where no other is given.
 
     ReLU is not in place: its input is a node, which other edges read too.
     """
+    width = out_channels or channels
     return nn.Sequential(
         nn.ReLU(),
-        nn.Conv2d(channels, channels, kernel, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(channels, affine=affine),
+        nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(width, affine=affine),
     )
 
 
@@ -39,9 +42,7 @@ class ResidualReduction(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
-            nn.ReLU(),
-            nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
+            *relu_conv_bn(in_channels, 3, out_channels, 2),
             *relu_conv_bn(out_channels, 3),
         )
         # Rounding up only matters for odd sizes, which the published skeleton never meets.
