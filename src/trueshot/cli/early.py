@@ -81,7 +81,8 @@ def check_images(said: Said, config: SearchConfig, earlier: RunDirectory | None)
     oracle = getattr(config.strategy.config, "oracle", None)
     if oracle is not None and isinstance(oracle.config, TableScoreConfig):
         check_truth(shared_file(Path(oracle.config.file)))
-    source = said.source or (None if earlier is None else earlier.config.get("source"))
+    stored = None if earlier is None else earlier.config
+    source = said.source or (None if stored is None else stored.get("place") or stored.get("source"))
     if source is not None:
         find_source(source)
         return
