@@ -107,7 +107,7 @@ class EvaluationCache:
             name = columns["arch"][first] if "arch" in columns else archs[first].tolist()
             raise RunError(
                 f"{len(wrong)} of {len(scores)} scores are not finite, the first ({scores[first]}) of architecture"
-                f" {name}: mend the evaluator, or train its weights at a lower learning rate"
+                f" {name}: correct the evaluator, or train its weights at a lower learning rate"
             )
         if taken := _REQUIRED.keys() & columns.keys():
             raise ValueError(f"column {min(taken)} is one of the cache's own")
