@@ -212,10 +212,10 @@ def test_ways_that_need_more_weights_than_there_are_say_what_to_do(tmp_path):
 
 def test_recalibration_fits_the_images_there_are():
     large = EvaluationConfig().recalibration.replace(batches=2, batch_size=512)
-    assert large.fitting(160) == large.replace(batch_size=160)
-    assert large.fitting(512) is large
+    assert large.limited_to(160) == large.replace(batch_size=160)
+    assert large.limited_to(512) is large
     running = large.replace(mode="running")
-    assert running.fitting(10) is running
+    assert running.limited_to(10) is running
 
 
 def test_weights_are_borrowed_by_a_run_of_the_same_data_and_space(tmp_path):

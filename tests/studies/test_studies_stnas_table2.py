@@ -6,7 +6,7 @@ from trueshot.cli.names import find_study
 from trueshot.spaces.counting import count_madds, count_params
 from trueshot.studies import baselines
 from trueshot.studies.record import Scale
-from trueshot.studies.searches import GREATER, Rival, Searches
+from trueshot.studies.searches import GREATER, ScaledBaseline, Searches
 
 FRAME = baselines.Frame(image_size=16, classes=10, in_channels=3, head_width=96)
 
@@ -56,7 +56,7 @@ def test_smoke(tmp_path, monkeypatch):
     assert claim["values"] == [ours["ours"]["value"] - finding(result, "FairNAS-A, scaled")["ours"]["value"]]
 
 
-def test_table_3_has_rivals_at_the_cost_of_each_winner(tmp_path):
+def test_table_3_has_baselines_at_the_cost_of_each_winner(tmp_path):
     result = run_smoke("stnas-table3", tmp_path)
     lesser, greater = (finding(result, f"ST-NAS-{model}")["madds"] for model in "AB")
     assert lesser < greater
@@ -66,8 +66,10 @@ def test_table_3_has_rivals_at_the_cost_of_each_winner(tmp_path):
     found = find_study("stnas-table3").work.gather(session(tmp_path), Scale.SMOKE)
     assert [one.costs["madds"] for one in found.found("winner", GREATER)] == [greater]
     leads = {claim["what"]: claim for claim in result.head["claims"]}
-    rival = finding(result, "ShuffleNetV2, scaled to ST-NAS-B")["ours"]["value"]
-    assert leads["ST-NAS-B less ShuffleNetV2"]["values"] == [finding(result, "ST-NAS-B")["ours"]["value"] - rival]
+    scaled_baseline = finding(result, "ShuffleNetV2, scaled to ST-NAS-B")["ours"]["value"]
+    assert leads["ST-NAS-B less ShuffleNetV2"]["values"] == [
+        finding(result, "ST-NAS-B")["ours"]["value"] - scaled_baseline
+    ]
 
 
 def test_a_baseline_of_other_cost_is_said_and_not_trained(tmp_path):
@@ -75,8 +77,10 @@ def test_a_baseline_of_other_cost_is_said_and_not_trained(tmp_path):
         return baselines.Baseline(key="wide", make=torch.nn.Identity, madds=2 * target)
 
     work = find_study("stnas-table2").work
-    found = Searches(scales=work.scales, rivals={"wide": Rival(wide)}).gather(session(tmp_path), Scale.SMOKE)
-    told = found.rival("wide", "wide", 70.0)
+    found = Searches(scales=work.scales, scaled_baselines={"wide": ScaledBaseline(wide)}).gather(
+        session(tmp_path), Scale.SMOKE
+    )
+    told = found.scaled_baseline("wide", "wide", 70.0)
     assert (told.paper, told.values) == (70.0, ())
     assert told.note.startswith("not trained: its closest width has ")
 

@@ -71,9 +71,9 @@ def _unused() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code.
 
-    0 when it succeeded; 2 after an error that the user can mend, one in a file of the user's among them, which is told
-    in one line on standard error; 130 when interrupted. With ``--debug``, anywhere in the arguments, the
-    traceback is shown as well.
+    0 when it succeeded; 2 after an error that the user can correct, one in a file of the user's among them, which is
+    told in one line on standard error; 130 when interrupted. With ``--debug``, anywhere in the arguments, the traceback
+    is shown as well.
     """
     _ready_output()
     debug = _DEBUG in arguments
@@ -126,7 +126,7 @@ def _unwritten(error: OSError) -> RunError:
 
 
 def _report(error: TrueshotError, debug: bool) -> int:
-    """Tell an error that the user can mend in one line."""
+    """Tell an error that the user can correct in one line."""
     if debug:
         traceback.print_exc()
     print(f"error: {error}", file=sys.stderr)

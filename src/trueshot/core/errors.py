@@ -25,7 +25,7 @@ def _cut(text: str, most: int) -> str:
 
 
 class TrueshotError(Exception):
-    """Something the user can mend; the message is one line, and not a long one."""
+    """Something the user can correct; the message is one line, and not a long one."""
 
     def __init__(self, message: str) -> None:
         super().__init__(_cut(" ".join(message.split()), _LONGEST))

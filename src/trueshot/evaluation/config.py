@@ -49,7 +49,7 @@ class Recalibration(Config):
         """Whether training images are needed."""
         return self.mode in ("adapt", "reset")
 
-    def fitting(self, images: int) -> Recalibration:
+    def limited_to(self, images: int) -> Recalibration:
         """Return the same with batches no larger than the training images there are."""
         if not self.needs_images or self.batch_size <= images:
             return self

@@ -114,7 +114,7 @@ class TrainedSupernet:
     def one_shot(self, metric: Metric | None = None) -> OneShot:
         """Return what scores by the present weights, on validation images, recalibrated on training images."""
         context, config = self.weights.context, self.config
-        recalibration = config.recalibration.fitting(len(context.images.train))
+        recalibration = config.recalibration.limited_to(len(context.images.train))
         calibration = eval_batches(
             context.images.train,
             context.images,

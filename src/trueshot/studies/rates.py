@@ -75,7 +75,7 @@ def score_rate(session: Session, kind: Kind) -> float:
         supernet, config = planned_supernet(session, kind), kind.evaluation
         images = min(kind.validation, config.images or kind.validation)
         batch = stand_in(kind, min(images, _SCORED), session.device)
-        recalibration = config.recalibration.fitting(len(batch[0]))
+        recalibration = config.recalibration.limited_to(len(batch[0]))
         one_shot = OneShot(supernet, [batch], calibration=[batch], recalibration=recalibration, metric=config.metric)
         archs = Uniform(supernet.space).sample(_SCORES, Streams(0).numpy("rate"))
         archs = archs[np.lexsort(archs.T[::-1])]

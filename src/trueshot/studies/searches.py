@@ -40,7 +40,7 @@ LESSER, GREATER = 0, 1
 
 
 @dataclass(frozen=True)
-class Rival:
+class ScaledBaseline:
     """An off-the-shelf network at the cost of the winner under one of the budgets."""
 
     make: Maker
@@ -53,14 +53,14 @@ class Searched:
 
     Attributes:
         result: of the search.
-        rivals: trainings of each baseline, by its name; empty where its cost is too far from the winner's.
+        scaled_baselines: trainings of each baseline, by its name; empty where its cost is too far from the winner's.
         told: of a baseline that was not trained, why.
         data: of the images.
         seconds: of everything.
     """
 
     result: Result
-    rivals: Mapping[str, list[dict[str, Any]]]
+    scaled_baselines: Mapping[str, list[dict[str, Any]]]
     told: Mapping[str, str]
     data: Mapping[str, Any]
     seconds: float
@@ -83,9 +83,9 @@ class Searched:
         values = tuple(100.0 * record.test.top1 for record in records if record.test is not None)
         return _finding(what, values, paper, records[0].costs, records[0].arch)
 
-    def rival(self, what: str, name: str, paper: float | None) -> Finding:
+    def scaled_baseline(self, what: str, name: str, paper: float | None) -> Finding:
         """Return the finding of a baseline."""
-        records = self.rivals[name]
+        records = self.scaled_baselines[name]
         if not records:
             return Finding(what=what, metric=METRIC, paper=paper, note=self.told[name])
         return _finding(what, tuple(100.0 * record["top1"] for record in records), paper, records[0], None)
@@ -100,11 +100,11 @@ class Searches:
 
     Attributes:
         scales: settings of each scale: source, space, and the values of a search beside them.
-        rivals: the baselines, by name.
+        scaled_baselines: the baselines, by name.
     """
 
     scales: Mapping[Scale, Mapping[str, Any]]
-    rivals: Mapping[str, Rival]
+    scaled_baselines: Mapping[str, ScaledBaseline]
 
     def settings(self, session: Session, scale: Scale) -> tuple[Images, SpaceConfig, SearchConfig]:
         """Return images, space and the configuration of the search."""
@@ -151,7 +151,9 @@ class Searches:
         step = network_rate(session, space_name(space, row), partial(space.network, row), images, retraining.recipe)
         # Networks are trained on training and validation images together.
         steps = images.size.train // retraining.recipe.batch_size * retraining.recipe.epochs
-        count = retraining.repeats * ((1 + retraining.random) * len(config.budget.fractions) + len(self.rivals))
+        count = retraining.repeats * (
+            (1 + retraining.random) * len(config.budget.fractions) + len(self.scaled_baselines)
+        )
         return [
             need(what="training", seconds=epochs * kind.steps * step_rate(session, kind)),
             need(what="scores", seconds=strategy.proposer.config.evaluations * score_rate(session, kind)),
@@ -173,21 +175,21 @@ class Searches:
             in_channels=dataset.channels,
             head_width=space.arguments()["head_width"],
         )
-        found = Searched(result=result, rivals={}, told={}, data={}, seconds=0.0)
-        rivals: dict[str, list[dict[str, Any]]] = {}
+        found = Searched(result=result, scaled_baselines={}, told={}, data={}, seconds=0.0)
+        scaled_baselines: dict[str, list[dict[str, Any]]] = {}
         why: dict[str, str] = {}
         assert config.retraining is not None
-        for name, rival in self.rivals.items():
-            target = round(found.found("winner", rival.budget)[0].costs["madds"])
-            plan = rival.make(frame, target)
+        for name, scaled_baseline in self.scaled_baselines.items():
+            target = round(found.found("winner", scaled_baseline.budget)[0].costs["madds"])
+            plan = scaled_baseline.make(frame, target)
             if abs(plan.madds - target) > _TOLERANCE * target:
                 close = f"its closest width has {format_count(plan.madds)} MAdds, not {format_count(target)}"
-                rivals[name], why[name] = [], f"not trained: {close}"
+                scaled_baselines[name], why[name] = [], f"not trained: {close}"
             else:
-                rivals[name] = train_networks(session, images, _repeated(name, plan, config.retraining))
-        seconds = sum(record["seconds"] for records in rivals.values() for record in records)
+                scaled_baselines[name] = train_networks(session, images, _repeated(name, plan, config.retraining))
+        seconds = sum(record["seconds"] for records in scaled_baselines.values() for record in records)
         total = result.head["timings"]["total"] + seconds
-        return Searched(result=result, rivals=rivals, told=why, data=told(dataset), seconds=total)
+        return Searched(result=result, scaled_baselines=scaled_baselines, told=why, data=told(dataset), seconds=total)
 
 
 def _repeated(name: str, plan: Baseline, retraining: RetrainingConfig) -> list[Network]:

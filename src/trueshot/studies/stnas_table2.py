@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trueshot.studies import baselines
 from trueshot.studies.record import Claim, Outcome, Scale, Study
-from trueshot.studies.searches import METRIC, Rival, Searched, Searches
+from trueshot.studies.searches import METRIC, ScaledBaseline, Searched, Searches
 from trueshot.studies.stnas_winners import NOTES, SCALES, SPREAD, needs, published
 
 _PUBLISHED = (
@@ -22,12 +22,16 @@ def _analyse(searched: Searched) -> Outcome:
     findings = [
         searched.searched(f"{_MODEL} (ours: best searched)", "winner", 76.4),
         searched.searched(f"random, as expensive as {_MODEL}", "random", None),
-        searched.rival("FairNAS-A, scaled", "fairnas_a", 75.3),
-        searched.rival("MobileNetV2, scaled", "mobilenet_v2", None),
+        searched.scaled_baseline("FairNAS-A, scaled", "fairnas_a", 75.3),
+        searched.scaled_baseline("MobileNetV2, scaled", "mobilenet_v2", None),
         *(published(*row) for row in _PUBLISHED),
     ]
-    best, rival = findings[0].ours, findings[2].ours
-    claims = {} if best is None or rival is None else {"winner less FairNAS-A": (best.value - rival.value,)}
+    best, scaled_baseline = findings[0].ours, findings[2].ours
+    claims = (
+        {}
+        if best is None or scaled_baseline is None
+        else {"winner less FairNAS-A": (best.value - scaled_baseline.value,)}
+    )
     return Outcome(findings=tuple(findings), claims=claims, notes=NOTES)
 
 
@@ -37,7 +41,10 @@ STUDY = Study(
     question="Is a searched network better than off-the-shelf ones of equal MAdds?",
     work=Searches(
         scales=SCALES,
-        rivals={"fairnas_a": Rival(baselines.fairnas_a), "mobilenet_v2": Rival(baselines.mobilenet_v2)},
+        scaled_baselines={
+            "fairnas_a": ScaledBaseline(baselines.fairnas_a),
+            "mobilenet_v2": ScaledBaseline(baselines.mobilenet_v2),
+        },
     ),
     analyse=_analyse,
     claims=(

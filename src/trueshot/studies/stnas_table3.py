@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from trueshot.studies import baselines
 from trueshot.studies.record import Claim, Finding, Outcome, Scale, Study
-from trueshot.studies.searches import GREATER, LESSER, Rival, Searched, Searches
+from trueshot.studies.searches import GREATER, LESSER, ScaledBaseline, Searched, Searches
 from trueshot.studies.stnas_winners import NOTES, SCALES, SPREAD, needs, published
 
 _MODELS = {"ST-NAS-A": (LESSER, 76.4), "ST-NAS-B": (GREATER, 77.9)}
-_RIVALS = {
-    "MNASNet, scaled to ST-NAS-A": (Rival(baselines.mnasnet, LESSER), None),
-    "MobileNetV2, scaled to ST-NAS-A": (Rival(baselines.mobilenet_v2, LESSER), None),
-    "MobileNetV2, scaled to ST-NAS-B": (Rival(baselines.mobilenet_v2, GREATER), 74.7),
-    "ShuffleNetV2, scaled to ST-NAS-B": (Rival(baselines.shufflenet_v2, GREATER), 74.9),
-    "MNASNet, scaled to ST-NAS-B": (Rival(baselines.mnasnet, GREATER), None),
+_BASELINES = {
+    "MNASNet, scaled to ST-NAS-A": (ScaledBaseline(baselines.mnasnet, LESSER), None),
+    "MobileNetV2, scaled to ST-NAS-A": (ScaledBaseline(baselines.mobilenet_v2, LESSER), None),
+    "MobileNetV2, scaled to ST-NAS-B": (ScaledBaseline(baselines.mobilenet_v2, GREATER), 74.7),
+    "ShuffleNetV2, scaled to ST-NAS-B": (ScaledBaseline(baselines.shufflenet_v2, GREATER), 74.9),
+    "MNASNet, scaled to ST-NAS-B": (ScaledBaseline(baselines.mnasnet, GREATER), None),
 }
 _PUBLISHED = (
     ("MNASNet-A1", 312, 75.2),
@@ -40,22 +40,26 @@ def _analyse(searched: Searched) -> Outcome:
         searched.searched(f"random, as expensive as {model}", "random", None, place)
         for model, (place, _) in _MODELS.items()
     ]
-    found |= {name: searched.rival(name, name, paper) for name, (_, paper) in _RIVALS.items()}
+    found |= {name: searched.scaled_baseline(name, name, paper) for name, (_, paper) in _BASELINES.items()}
     findings = [*found.values(), *random, *(published(*row) for row in _PUBLISHED)]
-    claims = {name: _lead(found[model], found[rival]) for name, (model, rival, _) in _LEADS.items()}
+    claims = {name: _lead(found[model], found[scaled_baseline]) for name, (model, scaled_baseline, _) in _LEADS.items()}
     notes = (*NOTES, "MNASNet is B1: A1 of the paper adds squeeze and excitation.")
     return Outcome(findings=tuple(findings), claims=claims, notes=notes)
 
 
-def _lead(model: Finding, rival: Finding) -> tuple[float, ...]:
-    return () if model.ours is None or rival.ours is None else (model.ours.value - rival.ours.value,)
+def _lead(model: Finding, scaled_baseline: Finding) -> tuple[float, ...]:
+    return (
+        () if model.ours is None or scaled_baseline.ours is None else (model.ours.value - scaled_baseline.ours.value,)
+    )
 
 
 STUDY = Study(
     name="stnas-table3",
     title="ST-NAS, Table 3: winners beside off-the-shelf networks in two groups of MAdds",
     question="Are searched networks better than off-the-shelf ones in both groups of MAdds?",
-    work=Searches(scales=SCALES, rivals={name: rival for name, (rival, _) in _RIVALS.items()}),
+    work=Searches(
+        scales=SCALES, scaled_baselines={name: scaled_baseline for name, (scaled_baseline, _) in _BASELINES.items()}
+    ),
     analyse=_analyse,
     claims=tuple(
         Claim(

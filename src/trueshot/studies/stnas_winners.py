@@ -76,8 +76,8 @@ def published(what: str, madds: int, top1: float) -> Finding:
 def needs(effect: float) -> str:
     """Say what it takes to see a published lead."""
     return (
-        "rivals that converge (scaled in depth, width and resolution), eight random architectures for each winner, and"
-        f" {pairs_needed(effect, SPREAD.std)} trainings of each network to see the published {effect} points at a"
+        "baselines that converge (scaled in depth, width and resolution), eight random architectures for each winner,"
+        f" and {pairs_needed(effect, SPREAD.std)} trainings of each network to see the published {effect} points at a"
         f" spread of {SPREAD.std} between two; what five epochs rank is how fast networks start"
     )
 

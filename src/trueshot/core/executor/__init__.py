@@ -6,11 +6,11 @@ from trueshot.core.executor.local import Local
 from trueshot.core.executor.make import check_executor, make_executor
 from trueshot.core.executor.protocol import (
     RESTARTS,
-    Do,
     Executor,
     Failure,
     Handed,
     Job,
+    JobFunction,
     OnPart,
     OnProgress,
     OnResult,
@@ -21,12 +21,12 @@ from trueshot.core.executor.start import cores, start_method
 
 __all__ = [
     "RESTARTS",
-    "Do",
     "Executor",
     "Failure",
     "Handed",
     "InProcess",
     "Job",
+    "JobFunction",
     "Local",
     "OnPart",
     "OnProgress",

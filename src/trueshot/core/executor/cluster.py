@@ -17,9 +17,9 @@ from typing import Any, final, no_type_check
 from trueshot.core.errors import ConfigError, RunError
 from trueshot.core.executor.protocol import (
     RESTARTS,
-    Do,
     Failure,
     Job,
+    JobFunction,
     OnPart,
     OnProgress,
     OnResult,
@@ -97,7 +97,7 @@ class Ray:
 
     def run(
         self,
-        do: Do,
+        do: JobFunction,
         jobs: Sequence[Job],
         *,
         on_progress: OnProgress,
@@ -182,7 +182,13 @@ class _Tasks:
     """The parent's side: submits jobs, listens, submits those again whose worker died."""
 
     def __init__(
-        self, ray: Any, do: Do, jobs: Sequence[Job], on_progress: OnProgress, on_result: OnResult, on_part: OnPart
+        self,
+        ray: Any,
+        do: JobFunction,
+        jobs: Sequence[Job],
+        on_progress: OnProgress,
+        on_result: OnResult,
+        on_part: OnPart,
     ) -> None:
         self._ray, self._jobs = ray, jobs
         self._on_progress, self._on_result, self._on_part = on_progress, on_result, on_part
@@ -278,9 +284,9 @@ def serve(content: bytes, where: _Where, value: Any, threads: int) -> Iterator[t
 def _work(
     content: bytes, where: _Where, value: Any, threads: int, messages: queue.SimpleQueue[tuple[str, Any]]
 ) -> None:
-    def load() -> Do:
+    def load() -> JobFunction:
         where.enter()
-        do: Do = import_ray().cloudpickle.loads(content)
+        do: JobFunction = import_ray().cloudpickle.loads(content)
         return do
 
     messages.put(outcome(load, value, threads, Throttled(messages.put)))

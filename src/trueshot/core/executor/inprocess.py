@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
-from trueshot.core.executor.protocol import Do, Failure, Handed, Job, OnPart, OnProgress, OnResult, Tell, ignore
+from trueshot.core.executor.protocol import (
+    Failure,
+    Handed,
+    Job,
+    JobFunction,
+    OnPart,
+    OnProgress,
+    OnResult,
+    Tell,
+    ignore,
+)
 from trueshot.core.modules import failed_in_own_file
 
 
@@ -18,7 +28,7 @@ class InProcess:
 
     def run(
         self,
-        do: Do,
+        do: JobFunction,
         jobs: Sequence[Job],
         *,
         on_progress: OnProgress,

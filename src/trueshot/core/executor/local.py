@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, final
 from trueshot.core.errors import ConfigError
 from trueshot.core.executor.protocol import (
     RESTARTS,
-    Do,
     Failure,
     Job,
+    JobFunction,
     OnPart,
     OnProgress,
     OnResult,
@@ -62,7 +62,7 @@ class Local:
 
     def run(
         self,
-        do: Do,
+        do: JobFunction,
         jobs: Sequence[Job],
         *,
         on_progress: OnProgress,
@@ -134,7 +134,7 @@ class _Told(NamedTuple):
 class _Pool:
     """The parent's side: hands jobs out, listens, replaces the dead."""
 
-    def __init__(self, do: Do, jobs: Sequence[Job], method: str, told: _Told) -> None:
+    def __init__(self, do: JobFunction, jobs: Sequence[Job], method: str, told: _Told) -> None:
         self._do, self._jobs, self._told = do, jobs, told
         self._context: Any = multiprocessing.get_context(method)
         # A forked worker has it in memory.
@@ -210,7 +210,7 @@ class _Pool:
             self._waiting.appendleft(index)
 
 
-def _serve(connection: Connection, parent: int, do: Do | None) -> None:
+def _serve(connection: Connection, parent: int, do: JobFunction | None) -> None:
     """The worker's side: do jobs until the parent ends this process, or itself."""
     # Ctrl-C reaches the whole group of processes, and the parent alone decides what it means; what a forked worker
     # inherits for being terminated is the parent's.

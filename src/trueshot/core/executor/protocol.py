@@ -33,7 +33,7 @@ Tell = Callable[[int | Handed], None]
 
 
 @runtime_checkable
-class Do(Protocol):
+class JobFunction(Protocol):
     """What is done with every job; it must be picklable, for workers may be fresh processes or other machines.
 
     It may be called again with the same value when a worker died, and should then go on from a checkpoint of its own.
@@ -103,7 +103,7 @@ class Executor(Protocol):
 
     def run(
         self,
-        do: Do,
+        do: JobFunction,
         jobs: Sequence[Job],
         *,
         on_progress: OnProgress,
@@ -139,7 +139,7 @@ def raise_failures(failures: Sequence[Failure], say: Callable[[str], None]) -> N
     raise chosen
 
 
-def outcome(load: Callable[[], Do], value: Any, threads: int, tell: Tell) -> tuple[str, Any]:
+def outcome(load: Callable[[], JobFunction], value: Any, threads: int, tell: Tell) -> tuple[str, Any]:
     """Do a job in a worker: return ``("result", value)`` or ``("error", exception that can be sent)``."""
     try:
         do = load()
