@@ -82,7 +82,9 @@ def check_images(said: Said, config: SearchConfig, earlier: RunDirectory | None)
     if oracle is not None and isinstance(oracle.config, TableScoreConfig):
         check_truth(shared_file(Path(oracle.config.file)))
     stored = None if earlier is None else earlier.config
-    source = said.source or (None if stored is None else stored.get("place") or stored.get("source"))
+    source = said.source
+    if source is None and stored is not None:
+        source = stored.get("place") or stored.get("source")
     if source is not None:
         find_source(source)
         return
