@@ -150,7 +150,10 @@ BAD = {
     "unreachable": (["sample", "topology", "--target-madds", "3G"], "between 220.8M and 536.3M"),
     "undroppable": (["sample", "chain", "--target-madds", "300M"], "no edge that can be dropped"),
     "no count": (["sample", "topology", "--target-madds", "many"], "--target-madds 'many' is not a positive number"),
-    "no size": (["space", "show", "chain", "--image-size", "0"], "image_size of space chain is 0: choose 1 or more"),
+    "no size": (
+        ["space", "show", "chain", "--image-size", "0"],
+        "Invalid value for '--image-size': give at least 1: see",
+    ),
     "no sample": (["sample", "chain", "--n", "0"], "'--n'"),
     "no such option": (["space", "show", "chain", "--nope"], "--nope"),
     "no argument": (["space", "show"], "'SPACE'"),

@@ -138,6 +138,14 @@ def _is_usage_error(error: BaseException) -> bool:
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
 
 
+_PLAINLY = {
+    "Input should be greater than or equal to": "give at least",
+    "Input should be less than or equal to": "give at most",
+    "Value error, ": "",
+}
+"""Words of the parser's validator, and ours."""
+
+
 def _report_usage_error(error: BaseException, debug: bool) -> int:
     """Tell a wrong option or argument in one line; a command without its sub-command gets its help."""
     if debug:
@@ -150,6 +158,8 @@ def _report_usage_error(error: BaseException, debug: bool) -> int:
         print(message, end="\n" if message else "")
     else:
         message = " ".join(message.split()).rstrip(".")
+        for theirs, ours in _PLAINLY.items():
+            message = message.replace(theirs, ours)
         print(f"error: {message}: see {command} --help", file=sys.stderr)
     return 2
 
