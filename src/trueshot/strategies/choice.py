@@ -84,7 +84,8 @@ def choose(records: Sequence[NetworkRecord], rule: Rule) -> Choice:
     chosen, estimate = min(equal, key=lambda pair: (price(pair[0]), -pair[1].value))
     among = f"the {len(allowed)} networks within the bounds" if len(rule.bounds) else f"all {len(allowed)} networks"
     if len(allowed) == 1:
-        among = "the only network within the bounds" if len(rule.bounds) else "the only network"
+        within = " within the bounds" if len(rule.bounds) else ""
+        return Choice(chosen.name, f"it is the only network{within}; {rule.measure} {_percent(estimate.value)}")
     if chosen.name == best.name:
         return Choice(chosen.name, f"it has the highest {rule.measure} of {among}, {_percent(estimate.value)}")
     interval = f"{_percent(highest.low or 0.0)} to {_percent(highest.high or 1.0)}"
