@@ -18,9 +18,9 @@ from sklearn.datasets import load_digits
 
 from trueshot.cli.values import over_preset
 from trueshot.core.run import RunDirectory
+from trueshot.core.tables import DATA_VARIABLE
 from trueshot.core.units import parse_count
 from trueshot.strategies.search import Search
-from trueshot.training.data.sources import DATA_VARIABLE
 
 
 @pytest.fixture(scope="session")
