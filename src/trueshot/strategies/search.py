@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from jaxtyping import UInt8
@@ -36,6 +36,7 @@ from trueshot.strategies.deadline import Deadline
 from trueshot.strategies.fusing import reference, untrained
 from trueshot.strategies.protocol import Forecast, Found, Phase
 from trueshot.strategies.setup import Context
+from trueshot.strategies.stages import asking_in_run
 from trueshot.strategies.supernet import SharedWeights, borrowed_snapshots, load_weights
 from trueshot.strategies.trained import TrainedSupernet, check_way, train_and_sample
 from trueshot.strategies.trials import try_asker, try_oracle, try_weights
@@ -203,8 +204,7 @@ class Search:
         start = time.monotonic()
         evaluator: Evaluator = self.config.oracle.build(context)
         columns = described(context.space, context.costs)
-        with EvaluationCache(context.run.evaluations) as cache:
-            history = self._ask(evaluator, cache, columns)
+        history = self._ask(evaluator)
         self.clock.add("search", start)
         oracle = self.config.oracle
         told = oracle.kind if trained is None else self._told(trained)
@@ -252,7 +252,7 @@ class Search:
         names = ", ".join(part.kind for part in self._parts)
         return f"sum over {names} of the logarithm of the rank among {count:,} architectures; {told}"
 
-    def _ask(self, evaluator: Evaluator, cache: EvaluationCache, columns: Any) -> History:
+    def _ask(self, evaluator: Evaluator) -> History:
         """Ask and tell; a killed run goes through its log first, and then on."""
         observer, total = self.context.observer, self.config.asker.says("evaluations", 0)
         observer.begin("search", total, 0, "architecture")
@@ -262,21 +262,14 @@ class Search:
             observer.record("search", len(history), {"best": float(history.scores.max())})
 
         batch = self.config.asker.says("population") or 45
-        asking = Asking(
-            self.proposer(),
-            cache,
-            log=self.context.run.log("asked"),
-            describe=columns,
-            batch=batch,
-            # Snapshots are read once for each call.
-            chunk=batch if self._way == "score" else max(_CHUNK, self.context.executor.workers or batch),
-            space=self.context.space,
-        )
+        # Snapshots are read once for each call.
+        chunk = batch if self._way == "score" else max(_CHUNK, self.context.executor.workers or batch)
         deadline = self.context.deadline
-        if deadline is None:
-            history = asking.run(evaluator, report=report)
-        else:
-            history = self._ask_until(deadline, asking, evaluator, report)
+        with asking_in_run(self.context, self.proposer(), batch=batch, chunk=chunk) as asking:
+            if deadline is None:
+                history = asking.run(evaluator, report=report)
+            else:
+                history = self._ask_until(deadline, asking, evaluator, report)
         observer.end("search")
         return history
 
