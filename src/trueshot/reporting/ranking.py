@@ -131,8 +131,9 @@ def _time(ranking: Ranking) -> dict[str, str]:
     seconds = ranking.result["seconds"]
     training, scoring = sum(seconds["training"]), ranking.evaluator(ranking.main)["seconds"]
     if not seconds["training"]:
-        spent = max(scoring, ranking.result["proxies"]["seconds"])
-        return {"label": "Time", "value": format_duration(spent), "detail": "of the processor; nothing was trained"}
+        spent = float(ranking.result["proxies"]["seconds"])
+        how = "of processors for zero-cost proxies" if spent else "of scoring"
+        return {"label": "Time", "value": format_duration(spent or scoring), "detail": f"{how}; nothing was trained"}
     rate = ranking.result["architectures"] * len(seconds["training"]) / scoring if scoring else 0
     detail = f"training {format_duration(training)}, scoring {format_duration(scoring)}"
     detail += f" ({rate:,.0f} architectures per second)" if rate else ""

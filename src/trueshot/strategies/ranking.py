@@ -254,6 +254,7 @@ class Ranking:
     def _scored_once(self, part: Part) -> tuple[Scores, float]:
         """Score by an evaluator that uses no supernet; return scores and seconds."""
         start = time.monotonic()
+        self.context.observer.say(f"{part.kind}: scores of {len(self.truth.archs):,} architectures")
         with EvaluationCache(self.context.run.evaluations) as cache:
             scored = Cached(part.bare().build(self.context), cache, chunk=CHUNK)
             evaluator: Evaluator = part.wrap(self.context, scored)
