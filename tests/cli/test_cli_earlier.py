@@ -65,12 +65,17 @@ def test_a_run_of_this_version_is_read(finished):
     assert check_supernet(finished.path).path == finished.path
 
 
-def test_a_value_that_this_version_has_and_the_run_has_not(finished, tmp_path):
+def test_an_option_that_is_new_since_stands_at_its_default(finished, tmp_path):
+    lacking = "augmentation"
+    run = changed(finished, tmp_path, lambda content: content["asked"]["search"]["retraining"].pop(lacking))
+    check_resumed(RunDirectory(run))
+    assert read_json(run / "config.json") == read_json(finished.path / "config.json")
+
+
+def test_an_option_that_is_new_since_and_asked_for_is_another_configuration(finished, tmp_path):
     run = changed(finished, tmp_path, lambda content: content["asked"]["search"]["retraining"].pop("repeats"))
-    told = refused(*DIGITS, "--out", run, "--resume", *TINY_SETS, *sets("data.max_images=400"))
-    assert told.startswith(
-        f"{run}/config.json was made by an earlier version of trueshot (it has no retraining.repeats):"
-    )
+    told = refused(*DIGITS, "--max-madds", "100k", "--out", run, "--resume", *TINY_SETS, *sets("data.max_images=400"))
+    assert "another configuration (asked.search.retraining.repeats: 2 there, 1 now)" in told
     # Its supernet is as good: what it lacks is at its default.
     assert check_supernet(run).path == run
 

@@ -224,7 +224,7 @@ def test_what_cannot_be_ranked_is_refused_in_a_line(truth, tmp_path):
         assert words.lower() in refused(*command(truth, out, *more)).lower(), more
         assert not out.exists()
     no_column = [word if word != "acc_200" else "acc_7" for word in command(truth, out)]
-    assert "no column 'acc_7'; it has: acc_200, acc_12" in refused(*no_column)
+    assert "no column 'acc_7': did you mean acc_12?" in refused(*no_column)
     other = [word if word != truth else tmp_path / "none.csv" for word in command(truth, out)]
     assert "none.csv" in refused(*other)
     assert "is no architecture of chain" in refused(*command(truth, out, "--space", "chain", "--set", "spaces={}"))

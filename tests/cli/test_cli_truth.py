@@ -386,7 +386,7 @@ def test_bad_tables(tmp_path):
     for command in (["truth", "show", path], ["truth", "import", path, "--out", tmp_path / "o.parquet"]):
         assert "t.csv has the columns arch, m_9: a table of truth has either arch and a column" in refused(*command)
     path.write_text("arch,m_9\nE3K3,1\nE9,2\n")
-    assert "no column 'm_8'; it has: m_9" in refused("truth", "show", path, "--column", "m_8")
+    assert "no column 'm_8': did you mean m_9?" in refused("truth", "show", path, "--column", "m_8")
     message = "entry 1, 'E3K3', is no architecture of chain"
     assert message in refused("truth", "show", path, "--space", "chain")
     assert message in refused("truth", "import", path, "--out", tmp_path / "o.parquet", "--space", "chain")

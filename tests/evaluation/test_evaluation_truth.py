@@ -111,7 +111,7 @@ def test_unreadable_files(tmp_path):
 
 
 def test_unknown_columns_and_architectures_are_named():
-    with pytest.raises(DataError, match="no column 'cifar10'; it has: digits_test_10, digits_valid_2, score"):
+    with pytest.raises(DataError, match="no column 'cifar10': choose one of digits_test_10, digits_valid_2, score"):
         TruthTable.of(ROWS).column("cifar10")
     with pytest.raises(DataError, match="entry 2, 'E9-E9', is no architecture of chain"):
         rows_of(["E2K3-E2K3", "E9-E9"], SPACE)

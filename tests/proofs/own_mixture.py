@@ -8,7 +8,7 @@ from trueshot.core.config import Config
 from trueshot.core.results import Table
 from trueshot.evaluation import OneShot
 from trueshot.strategies.protocol import Found
-from trueshot.strategies.stages import BareStrategy, make_supernet, train_task
+from trueshot.strategies.stages import make_supernet, train_task
 from trueshot.strategies.supernet import measured_batches
 from trueshot.training.config import Adam, Recipe
 from trueshot.training.optimizers import clip_gradients, make_optimizer
@@ -37,13 +37,11 @@ class BiLevel(KeepsParts):
         set_learning_rate(self.weights, self.schedule, index)
         losses = {}
         for name, optimizer in (("validation", self.architect), ("train", self.weights)):
-            images, labels = batches[name]
-            loss = F.cross_entropy(self.supernet(images, self.mixed()), labels)
+            loss = F.cross_entropy(self.supernet(batches[name][0], self.mixed()), batches[name][1])
             loss.backward()
             clip_gradients(self.supernet.parameters(), self.clip)
             optimizer.step()
-            for each in (self.weights, self.architect):
-                each.zero_grad(set_to_none=True)
+            torch.nn.ModuleList(self.parts[:2]).zero_grad()
             losses[name] = Metric(loss.detach())
         return {"loss": losses["train"], "validation loss": losses["validation"]}
 
@@ -51,7 +49,7 @@ class BiLevel(KeepsParts):
         return {"genotype": self.supernet.space.format(self.row())}
 
 
-class Mixture(BareStrategy):
+class Mixture:
     cost = "madds"
 
     class Config(Config):
@@ -65,6 +63,9 @@ class Mixture(BareStrategy):
         recipe: Recipe = Recipe(epochs=2, batch_size=32, lr=0.1, clip=5.0)
         architect: Adam = Adam(lr=0.05)
 
+    def __init__(self, config, context):
+        self.config, self.context = config, context
+
     def run(self):
         context, config, images = self.context, self.config, self.context.images
         supernet = make_supernet(context, Mixed)
@@ -72,8 +73,8 @@ class Mixture(BareStrategy):
         make, what = lambda schedule, _: BiLevel(supernet, config, schedule), config.plain()
         task, history = train_task(context, "mixture", make, config.recipe, parts, identity=what)
         evaluator = OneShot(supernet, measured_batches(context, images.validation))
-        heads = ("epoch", "loss", "validation loss", "genotype")
-        rows = tuple(tuple(row[head] for head in heads) for row in history)
-        table = Table(name="genotypes", title="Genotype by epoch", heads=heads, rows=rows)
-        found = {"archs": task.row()[None], "scores": evaluator(task.row()[None]), "evaluator": evaluator}
+        rows, heads = task.row()[None], ("epoch", "loss", "validation loss", "genotype")
+        cells = tuple(tuple(row[head] for head in heads) for row in history)
+        table = Table(name="genotypes", title="Genotype by epoch", heads=heads, rows=cells)
+        found = {"archs": rows, "scores": evaluator(rows), "evaluator": evaluator}
         return Found(**found, scored_by="the mixture at the weights of one architecture", more=(table,))

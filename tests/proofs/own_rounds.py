@@ -9,12 +9,12 @@ from trueshot.sampling.twins import FixedPool
 from trueshot.search.config import EvolutionConfig
 from trueshot.sharing import single_path
 from trueshot.strategies.protocol import Found
-from trueshot.strategies.stages import BareStrategy, asking_in_run, make_supernet, train_shared
+from trueshot.strategies.stages import asking_in_run, make_supernet, train_shared
 from trueshot.strategies.supernet import measured_batches
 from trueshot.training.config import Recipe
 
 
-class Rounds(BareStrategy):
+class Rounds:
     cost = "madds"
 
     class Config(Config):
@@ -29,6 +29,9 @@ class Rounds(BareStrategy):
         recipe: Recipe = Recipe(epochs=2, batch_size=32, lr=0.1)
         rounds: int = 3
         asks: int = 4
+
+    def __init__(self, config, context):
+        self.config, self.context = config, context
 
     def run(self):
         context, config, space = self.context, self.config, self.context.space

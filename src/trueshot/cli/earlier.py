@@ -8,6 +8,7 @@ from typing import Any
 
 from trueshot.cli.names import find, names_own_code
 from trueshot.core.errors import ConfigError, RunError
+from trueshot.core.files import write_json
 from trueshot.core.run import RunDirectory
 from trueshot.strategies.config import SearchConfig
 from trueshot.strategies.rank_config import RankingConfig
@@ -31,22 +32,25 @@ def check_out(out: Path | None, *, resume: bool) -> None:
 def check_resumed(run: RunDirectory) -> None:
     """Refuse to go on with a search or a ranking of an earlier version, which had other values.
 
+    An option that is new since stands at its default in what an earlier version stored: ``config.json`` gets it.
+
     Raises:
-        RunError: naming the file, and the first value that is wrong or missing there.
+        RunError: naming the file, and the first value that this version cannot read.
     """
-    there: Any
     stored, remedy = run.config, "choose another --out, or finish it with the version that made it"
     if stored.get("command") == "rank":
-        there = stored.get("ranking")
-        whole = _readable(run, there, RankingConfig, remedy)
+        ranking = stored.get("ranking")
+        now = {**stored, "ranking": _readable(run, ranking, RankingConfig, remedy)}
     elif stored.get("command") == "search":
         # Without an `asked` a run is older than what asks.
-        there = dict(stored.get("asked") or {}).get("search")
-        whole = _readable(run, there, SearchConfig, remedy)
+        asked = dict(stored.get("asked") or {})
+        now = {**stored, "asked": {**asked, "search": _readable(run, asked.get("search"), SearchConfig, remedy)}}
+        if "search" in stored:
+            now["search"] = _readable(run, stored["search"], SearchConfig, remedy)
     else:
         return
-    if (key := _absent(whole, there)) is not None:
-        raise _earlier(run, f"it has no {key}", remedy)
+    if now != stored:
+        write_json(run.config_path, now)
 
 
 def check_supernet(path: Path) -> RunDirectory:
@@ -86,16 +90,3 @@ def _readable(
 
 def _earlier(run: RunDirectory, why: str, remedy: str) -> RunError:
     return RunError(f"{run.config_path} was made by an earlier version of trueshot ({why}): {remedy}")
-
-
-def _absent(whole: Mapping[str, Any], there: Mapping[str, Any], prefix: str = "") -> str | None:
-    """Return the first key, by a dotted name, that a stored configuration lacks."""
-    for key, value in whole.items():
-        if key not in there:
-            return f"{prefix}{key}"
-        inner = there[key]
-        if isinstance(value, Mapping) and isinstance(inner, Mapping):
-            found = _absent(value, inner, f"{prefix}{key}.")
-            if found is not None:
-                return found
-    return None

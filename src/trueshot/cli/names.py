@@ -123,6 +123,9 @@ PROTOCOLS: Mapping[str, str] = {
 }
 """What a user's own component of a room must be."""
 
+_OPTIONAL: Mapping[str, tuple[str, ...]] = {"strategy": ("check", "forecast")}
+"""What it may do without: what the guard of its room knows how to leave out."""
+
 GUARDS: Mapping[str, str] = {
     "cost": "trueshot.spaces.own:guarded",
     "sharing": "trueshot.sharing.own:OwnSharing",
@@ -210,7 +213,8 @@ def members_of(room: str) -> tuple[str, ...]:
     if not where:
         return ()
     protocol = getattr(importlib.import_module(where), name)
-    return tuple(member for member in vars(protocol) if member == "__call__" or not member.startswith("_"))
+    members = (member for member in vars(protocol) if member == "__call__" or not member.startswith("_"))
+    return tuple(member for member in members if member not in _OPTIONAL.get(room, ()))
 
 
 def _evaluator(text: str) -> Named:

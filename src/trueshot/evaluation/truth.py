@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-from trueshot.core.errors import ArchitectureError, DataError
+from trueshot.core.errors import ArchitectureError, DataError, did_you_mean
 from trueshot.core.files import replacing
 from trueshot.core.tables import check_truth
 from trueshot.spaces import Space
@@ -178,7 +178,7 @@ class TruthTable:
 
     def _chosen(self, name: str) -> Bool[np.ndarray, " m"]:
         if name not in self.columns:
-            raise DataError(f"the truth has no column '{name}'; it has: {', '.join(self.columns)}")
+            raise DataError(f"the truth has no column '{name}'{did_you_mean(name, self.columns)}")
         chosen: Bool[np.ndarray, " m"] = self.which == self.columns.index(name)
         return chosen
 

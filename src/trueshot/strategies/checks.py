@@ -14,6 +14,7 @@ from trueshot.core.random import Streams
 from trueshot.sampling import Sampler
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions
+from trueshot.spaces.counting import check_logits
 from trueshot.spaces.own import checked_rows
 from trueshot.strategies.protocol import Found
 from trueshot.strategies.setup import Context
@@ -50,13 +51,7 @@ def check_head(space: Space) -> None:
     """
     final = space.final()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        logits = final.network(final.sample(1, 0)[0]).eval()(torch.zeros(1, *final.input_shape))
-    shape = tuple(getattr(logits, "shape", ()))
-    if shape != (1, space.classes):
-        raise ConfigError(
-            f"a network of space {space.name} gives {shape[-1] if shape else 'no'} logits for {space.classes} classes"
-            f" (shape {shape} for one image): let its head have self.classes outputs"
-        )
+        check_logits(final.network(final.sample(1, 0)[0]).eval()(torch.zeros(1, *final.input_shape)), 1, space)
 
 
 def checked_found(found: Any, kind: str, context: Context) -> Found:

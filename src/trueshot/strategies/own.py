@@ -38,9 +38,9 @@ class OwnStrategy(Own):
         return str(name)
 
     def check(self) -> None:
-        """Find what would stop the run only later."""
+        """Find what would stop the run only later, if the strategy can."""
         with blaming(f"strategy {self.kind} cannot be checked", "correct its `check`"):
-            self.made.check()
+            getattr(self.made, "check", lambda: None)()
 
     def announce(self) -> list[str]:
         """Return lines that say what is about to happen, if the strategy has any."""
@@ -49,9 +49,9 @@ class OwnStrategy(Own):
         return [checked_text(line, f"a line of `announce` of strategy {self.kind}") for line in lines]
 
     def forecast(self) -> Forecast:
-        """Return what the phases are expected to take."""
+        """Return what the phases are expected to take: no phases where the strategy foretells nothing."""
         with blaming(f"strategy {self.kind} cannot tell how long it takes", "correct its `forecast`"):
-            forecast = self.made.forecast()
+            forecast = getattr(self.made, "forecast", lambda: Forecast(()))()
         told = f"`forecast` of strategy {self.kind}"
         if not isinstance(forecast, Forecast):
             raise ConfigError(f"{told} gave {type(forecast).__name__}: return a Forecast, of no phases: Forecast(())")

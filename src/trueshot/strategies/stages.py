@@ -15,7 +15,6 @@ from trueshot.sampling import Sampler
 from trueshot.search.protocol import Proposer
 from trueshot.sharing import Sharing, Supernet
 from trueshot.strategies.asking import Asking, described
-from trueshot.strategies.protocol import Forecast
 from trueshot.strategies.setup import Context
 from trueshot.training.classification import Loss
 from trueshot.training.config import Recipe
@@ -31,20 +30,6 @@ from trueshot.training.supernet import StepOptions, SupernetTask
 from trueshot.training.task import TRAIN, Row, Task
 
 T = TypeVar("T", bound=Task)
-
-
-class BareStrategy:
-    """A strategy that checks nothing beforehand and foretells nothing: derive it, say ``cost``, and write ``run``."""
-
-    def __init__(self, config: Any, context: Context) -> None:
-        self.config, self.context = config, context
-
-    def check(self) -> None:
-        """Find nothing."""
-
-    def forecast(self) -> Forecast:
-        """Return no phases."""
-        return Forecast(())
 
 
 def make_supernet(context: Context, sharing: Sharing) -> Supernet:
