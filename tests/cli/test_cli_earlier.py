@@ -66,16 +66,15 @@ def test_a_run_of_this_version_is_read(finished):
 
 
 def test_an_option_that_is_new_since_stands_at_its_default(finished, tmp_path):
-    lacking = "augmentation"
-    run = changed(finished, tmp_path, lambda content: content["asked"]["search"]["retraining"].pop(lacking))
+    run = changed(finished, tmp_path, lambda content: content["asked"]["search"]["retraining"].pop("repeats"))
     check_resumed(RunDirectory(run))
     assert read_json(run / "config.json") == read_json(finished.path / "config.json")
 
 
 def test_an_option_that_is_new_since_and_asked_for_is_another_configuration(finished, tmp_path):
-    run = changed(finished, tmp_path, lambda content: content["asked"]["search"]["retraining"].pop("repeats"))
+    run = changed(finished, tmp_path, lambda content: content["asked"]["search"]["retraining"].pop("random"))
     told = refused(*DIGITS, "--max-madds", "100k", "--out", run, "--resume", *TINY_SETS, *sets("data.max_images=400"))
-    assert "another configuration (asked.search.retraining.repeats: 2 there, 1 now)" in told
+    assert "another configuration (asked.search.retraining.random: 2 there, 1 now)" in told
     # Its supernet is as good: what it lacks is at its default.
     assert check_supernet(run).path == run
 

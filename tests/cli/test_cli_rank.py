@@ -21,7 +21,7 @@ from trueshot.spaces import Chain, NasBench201
 from trueshot.spaces.checks import as_tuples
 from trueshot.spaces.description import describe
 from trueshot.strategies.presets import preset_names, read_preset
-from trueshot.strategies.ranking import Ranking
+from trueshot.strategies.rankings.ranking import Ranking
 
 SPACE = NasBench201(channels=4, cells=1, image_size=8, in_channels=1)
 SCHEDULE = [

@@ -26,7 +26,7 @@ from cli_runs import invoke, refused, sets
 from trueshot.core.errors import TrainingError
 from trueshot.evaluation.truth import TruthTable
 from trueshot.spaces import Chain, NasBench201
-from trueshot.strategies import truth
+from trueshot.strategies.truth import build as truth
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("nats_bench") is None, reason="needs the package nats_bench (an extra)"

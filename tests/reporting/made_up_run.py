@@ -14,7 +14,7 @@ from trueshot.spaces import Space, Topology
 from trueshot.spaces.description import describe
 from trueshot.spaces.offtheshelf import MobileNetV2
 from trueshot.spaces.widths import scale_width
-from trueshot.strategies.comparison import compare
+from trueshot.strategies.finish.comparison import compare
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TESTS = 360

@@ -8,8 +8,8 @@ from trueshot.criteria.bootstrap import proportion_interval
 from trueshot.search.bounds import Bounds
 from trueshot.spaces import Topology
 from trueshot.spaces.costs import standard_costs
-from trueshot.strategies.choice import Rule, choose
-from trueshot.strategies.decision import decide
+from trueshot.strategies.finish.choice import Rule, choose
+from trueshot.strategies.finish.decision import decide
 
 SPACE = Topology(nodes=(1, 2), widths=(4, 6), kernels=(3,), image_size=8, classes=2)
 

@@ -8,7 +8,7 @@ import pytest
 
 from trueshot.core.records import Accuracy, NetworkRecord
 from trueshot.criteria.bootstrap import paired_difference
-from trueshot.strategies.comparison import compare
+from trueshot.strategies.finish.comparison import compare
 
 
 def record(role, top1, budget=100, arch=None):

@@ -12,7 +12,7 @@ from trueshot.cli.values import Said
 from trueshot.core.errors import ConfigError
 from trueshot.strategies.config import SearchConfig
 from trueshot.strategies.presets import preset_names, read_preset
-from trueshot.strategies.rank_config import RankingConfig
+from trueshot.strategies.rankings.config import RankingConfig
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -8,9 +8,9 @@ from strategy_parts import SPACE, make_search
 from trueshot.core.errors import TrainingError
 from trueshot.core.results import Networks
 from trueshot.spaces.offtheshelf import MobileNetV2
-from trueshot.strategies.choice import choose
-from trueshot.strategies.picking import Candidate
-from trueshot.strategies.trainings import Trainings
+from trueshot.strategies.finish.choice import choose
+from trueshot.strategies.finish.network import NetworkTraining
+from trueshot.strategies.finish.picking import Candidate
 
 
 def candidate(name="best-1", role="winner", row=None, repeat=0):
@@ -19,32 +19,32 @@ def candidate(name="best-1", role="winner", row=None, repeat=0):
 
 def test_networks_of_one_repeat_see_the_same_images_and_of_another_others(tmp_path):
     finish = make_search(tmp_path).finish
-    one, same, other = (next(iter(finish.trainings.batches(repeat).iterate(0, 1)))[0] for repeat in (0, 0, 1))
+    one, same, other = (next(iter(finish.network.batches(repeat).iterate(0, 1)))[0] for repeat in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     dataset = finish.context.dataset
     assert len(finish.context.all_training_images) == len(dataset.train) + len(dataset.validation) == 200
-    assert finish.trainings.batches(0).steps_per_epoch == len(dataset.train) // 64
+    assert finish.network.batches(0).steps_per_epoch == len(dataset.train) // 64
 
 
 def test_a_network_is_trained_once_and_alike_whatever_its_name(tmp_path):
     finish = make_search(tmp_path).finish
     row = SPACE.sample(1, 0)[0]
-    finish.trainings.train(candidate(row=row))
-    finish.trainings.train(candidate("random-1", "random", row))
-    finish.trainings.train(candidate("best-1-seed2", row=row, repeat=1))
+    finish.network.train(candidate(row=row))
+    finish.network.train(candidate("random-1", "random", row))
+    finish.network.train(candidate("best-1-seed2", row=row, repeat=1))
     files = [tmp_path / folder / "model.safetensors" for folder in ("winners/best-1", "baselines/random-1")]
     assert files[0].read_bytes() == files[1].read_bytes()
     assert files[0].read_bytes() != (tmp_path / "winners" / "best-1-seed2" / "model.safetensors").read_bytes()
     left = finish.context.run.checkpoint("network-best-1")
     left.write_bytes(b"left by a kill")
     before = files[0].stat().st_mtime_ns
-    finish.trainings.train(candidate(row=row))
+    finish.network.train(candidate(row=row))
     assert files[0].stat().st_mtime_ns == before
     assert not left.exists()
     # A search that was run again may pick another architecture under the same name.
     other = next(arch for arch in SPACE.sample(20, 1) if bytes(arch) != bytes(row))
-    finish.trainings.train(candidate(row=other))
+    finish.network.train(candidate(row=other))
     assert json.loads((files[0].parent / "architecture.json").read_text())["arch"] == SPACE.format(other)
 
 
@@ -53,11 +53,11 @@ def test_a_network_off_the_shelf_of_an_earlier_release_is_not_trained_again(tmp_
     finish = make_search(tmp_path).finish
     shelf = MobileNetV2(image_size=8, classes=10, in_channels=1, width=0.05, divisor=2, reduction=2, head_width=16)
     given = Candidate(name="shelf", role="off-the-shelf", space=shelf, budget=None, row=shelf.parse(""))
-    finish.trainings.train(given)
+    finish.network.train(given)
     weights, description = (tmp_path / "baselines/shelf" / name for name in ("model.safetensors", "architecture.json"))
     before = weights.stat().st_mtime_ns
     description.write_text(json.dumps({**json.loads(description.read_text()), "kind": "mobilenetv2", "arch": None}))
-    finish.trainings.train(given)
+    finish.network.train(given)
     assert weights.stat().st_mtime_ns == before
 
 
@@ -76,14 +76,14 @@ def test_what_is_chosen_is_trained_anew_on_more_images(tmp_path):
 
 
 def test_a_training_on_more_images_that_breaks_leaves_the_compared_network(tmp_path, monkeypatch):
-    search, train = make_search(tmp_path, retraining={"off_the_shelf": False}), Trainings.train
+    search, train = make_search(tmp_path, retraining={"off_the_shelf": False}), NetworkTraining.train
 
     def broken(self, candidate, **more):
         if candidate.role == "recommended":
             raise TrainingError("the loss is nan")
         train(self, candidate, **more)
 
-    monkeypatch.setattr(Trainings, "train", broken)
+    monkeypatch.setattr(NetworkTraining, "train", broken)
     result = search.run()
     recommended, *compared = result.of_kind(Networks)[0].records
     chosen = next(record for record in compared if record.name == recommended.of)

@@ -15,11 +15,11 @@ from trueshot.evaluation.fusion_config import FusionConfig
 from trueshot.evaluation.proxies.names import ALIASES, COSTS, LIVE, ZERO_COST
 from trueshot.evaluation.zero_cost import ProxyTable
 from trueshot.spaces import NasBench201
-from trueshot.strategies import ranking_proxies
 from trueshot.strategies.fusing import full_depth, proxies_of, proxy_device, reference, zero_cost
-from trueshot.strategies.rank_config import RankingConfig
-from trueshot.strategies.ranking import Ranking
-from trueshot.strategies.ranking_truth import Truth
+from trueshot.strategies.rankings import proxies
+from trueshot.strategies.rankings.config import RankingConfig
+from trueshot.strategies.rankings.ranking import Ranking
+from trueshot.strategies.rankings.truth import Truth
 from trueshot.strategies.setup import Context, load_dataset
 from trueshot.strategies.supernet import load_weights, snapshot_files
 from trueshot.strategies.trained import TrainedSupernet
@@ -147,11 +147,11 @@ def test_twins_of_the_reference_are_scored_too(tmp_path):
 def test_a_killed_ranking_computes_no_proxy_twice(tmp_path, monkeypatch):
     archs = np.unique(SPACE.sample(12, 3), axis=0)
     ranking = make_ranking(tmp_path, archs, "fused")
-    monkeypatch.setattr(ranking_proxies, "_BATCH", 4)
-    batches = ranking_proxies.proxy_batches(ranking)
+    monkeypatch.setattr(proxies, "_BATCH", 4)
+    batches = proxies.proxy_batches(ranking)
     assert len(batches) > 2
-    ranking_proxies.keep_batch(ranking, ranking_proxies.score_batch(ranking, batches[0]))
-    left = ranking_proxies.proxy_batches(ranking)
+    proxies.keep_batch(ranking, proxies.score_batch(ranking, batches[0]))
+    left = proxies.proxy_batches(ranking)
     rows = [row for batch in left for row in batch.rows]
     assert sorted(rows) == sorted(row for batch in batches[1:] for row in batch.rows)
     computed = []

@@ -10,7 +10,7 @@ from trueshot.search.extremes import cost_range, extremes
 from trueshot.spaces import Chain, Topology
 from trueshot.spaces.costs import standard_costs
 from trueshot.strategies.config import BudgetConfig
-from trueshot.strategies.picking import (
+from trueshot.strategies.finish.picking import (
     Candidate,
     budgets_of,
     pick_off_the_shelf,

@@ -15,9 +15,9 @@ from strategy_parts import make_search
 from trueshot.core.errors import ConfigError
 from trueshot.core.results import Networks
 from trueshot.spaces.storage import load_network
-from trueshot.strategies import pretrained
-from trueshot.strategies.choice import Choice
-from trueshot.strategies.pretrained import (
+from trueshot.strategies.finish import pretrained
+from trueshot.strategies.finish.choice import Choice
+from trueshot.strategies.finish.pretrained import (
     MODEL,
     MODULE,
     PACKAGE,
@@ -112,7 +112,7 @@ def test_what_is_no_pretrained_network_is_said(weights, tmp_path, monkeypatch):
     def offline(name, pretrained=False, **_):
         raise OSError("no network here")
 
-    monkeypatch.setattr(pretrained.timm, "create_model", offline)
+    monkeypatch.setattr("timm.create_model", offline)
     with pytest.raises(ConfigError, match=r"not to be had from timm's hub \(no network here\): give MODEL=FILE"):
         find("resnet18")
 
@@ -222,7 +222,7 @@ def test_a_pretrained_network_may_be_taken_and_is_fitted_to_all_images(weights, 
     values = {"off_the_shelf": False, "pretrained": f"{SMALL}={weights}"}
     search = make_search(tmp_path, retraining=values)
     taken = Choice(f"{SMALL}-frozen", "it was said")
-    monkeypatch.setattr("trueshot.strategies.finish.choose", lambda records, rule: taken)
+    monkeypatch.setattr("trueshot.strategies.finish.finish.choose", lambda records, rule: taken)
     recommended = search.run().of_kind(Networks)[0].records[0]
     assert (recommended.of, recommended.validation) == (taken.name, None)
     anew, frozen = (load_network(tmp_path / path) for path in ("winners/recommended", f"baselines/{taken.name}"))

@@ -15,10 +15,10 @@ from trueshot.evaluation import OneShot
 from trueshot.spaces import NasBench201
 from trueshot.spaces.canonical.classes import every, positions
 from trueshot.strategies import scoring
-from trueshot.strategies.rank_config import RankingConfig
-from trueshot.strategies.ranking import Ranking
-from trueshot.strategies.ranking_jobs import train_all
-from trueshot.strategies.ranking_truth import Truth
+from trueshot.strategies.rankings.config import RankingConfig
+from trueshot.strategies.rankings.jobs import train_all
+from trueshot.strategies.rankings.ranking import Ranking
+from trueshot.strategies.rankings.truth import Truth
 from trueshot.strategies.setup import Context, load_dataset
 
 SPACE = NasBench201(channels=2, cells=1, image_size=8)

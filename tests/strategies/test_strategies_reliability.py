@@ -9,7 +9,7 @@ import pytest
 from trueshot.core.errors import DataError
 from trueshot.evaluation.truth import MEAN, Measurement, TruthTable
 from trueshot.spaces import Chain, NasBench201
-from trueshot.strategies.reliability import describe_column
+from trueshot.strategies.rankings.reliability import describe_column
 
 
 def table(*rows):

@@ -10,8 +10,8 @@ from trueshot.core.errors import ConfigError, TrainingError
 from trueshot.core.executor import make_executor
 from trueshot.core.results import Table
 from trueshot.evaluation.trained import StandAlone
+from trueshot.strategies.finish.picking import pick_winners
 from trueshot.strategies.forecast import FinishRates, Rates, ends, fit, scaled_config
-from trueshot.strategies.picking import pick_winners
 from trueshot.strategies.protocol import Found
 from trueshot.strategies.setup import Context
 from trueshot.strategies.short import PHASE, Shortened, ShortTrainings, reordered, shortlist, standing

@@ -25,8 +25,8 @@ from trueshot.evaluation import StandAlone, Trial
 from trueshot.sampling import Uniform
 from trueshot.spaces import Chain, NasBench201
 from trueshot.strategies.setup import Context, load_dataset
-from trueshot.strategies.truth import Training, TruthBuild, choose_architectures, share_decoders, train_one
-from trueshot.strategies.truth_config import TruthConfig
+from trueshot.strategies.truth.build import Training, TruthBuild, choose_architectures, share_decoders, train_one
+from trueshot.strategies.truth.config import TruthConfig
 from trueshot.training.config import Recipe
 from trueshot.training.data.options import DataOptions
 

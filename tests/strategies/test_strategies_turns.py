@@ -2,7 +2,7 @@
 
 import pytest
 
-from trueshot.strategies.turns import PARTS, Job, next_turn, seconds_left
+from trueshot.strategies.finish.turns import PARTS, Job, next_turn, seconds_left
 
 JOBS = (
     Job(name="best-1"),

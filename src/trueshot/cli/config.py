@@ -75,7 +75,7 @@ def _described(preset: str, strategy: str | None, assignments: Sequence[str]) ->
         raise ConfigError(f"preset {preset} is for `trueshot rank`, which has no strategy: leave out --strategy")
     classes: list[type[Config]]
     if ranks:
-        from trueshot.strategies.rank_config import RankingConfig
+        from trueshot.strategies.rankings.config import RankingConfig
 
         classes = [RankingConfig]
     else:

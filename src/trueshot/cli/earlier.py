@@ -11,7 +11,7 @@ from trueshot.core.errors import ConfigError, RunError
 from trueshot.core.files import write_json
 from trueshot.core.run import RunDirectory
 from trueshot.strategies.config import SearchConfig
-from trueshot.strategies.rank_config import RankingConfig
+from trueshot.strategies.rankings.config import RankingConfig
 
 
 def check_out(out: Path | None, *, resume: bool) -> None:

@@ -15,7 +15,7 @@ from trueshot.core.units import parse_quantity
 from trueshot.evaluation.config import TableScoreConfig
 from trueshot.strategies.config import STRATEGY, SearchConfig
 from trueshot.strategies.presets import read_preset
-from trueshot.strategies.truth_config import TruthConfig, TruthTraining
+from trueshot.strategies.truth.config import TruthConfig, TruthTraining
 from trueshot.training.data.named import find_source
 
 FALLBACK = "small-cpu"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add ``rank``."""
-    from trueshot.strategies.rank_config import RankingConfig
+    from trueshot.strategies.rankings.config import RankingConfig
 
     epochs = Option("--epochs", "supernet.recipe.epochs", "Epochs of each supernet.", "N")
     app.command(name)(with_options(rank, [*options_of(RankingConfig), epochs]))

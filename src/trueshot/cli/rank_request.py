@@ -21,9 +21,9 @@ from trueshot.spaces import Space
 from trueshot.spaces.counting import count_params
 from trueshot.spaces.description import describe, rebuild
 from trueshot.strategies.presets import merge, read_preset
-from trueshot.strategies.rank_config import RankingConfig
-from trueshot.strategies.ranking import Ranking
-from trueshot.strategies.ranking_truth import Truth
+from trueshot.strategies.rankings.config import RankingConfig
+from trueshot.strategies.rankings.ranking import Ranking
+from trueshot.strategies.rankings.truth import Truth
 from trueshot.strategies.setup import Context, choose_device
 from trueshot.training.data.dataset import Dataset
 

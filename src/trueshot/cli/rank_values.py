@@ -5,8 +5,8 @@ from __future__ import annotations
 from trueshot.cli.names import find
 from trueshot.cli.values import Said, over_preset
 from trueshot.strategies.presets import read_preset
-from trueshot.strategies.rank_config import RankingConfig
-from trueshot.strategies.truth_config import TruthTraining
+from trueshot.strategies.rankings.config import RankingConfig
+from trueshot.strategies.truth.config import TruthTraining
 
 
 def ranking_config(said: Said, preset: str) -> RankingConfig:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from trueshot.evaluation.truth import TruthTable
     from trueshot.spaces import Space
-    from trueshot.strategies.reliability import Column
+    from trueshot.strategies.rankings.reliability import Column
 
 _SIZE_SPACE = r"(8|16|24|32|40|48|56|64)(:(8|16|24|32|40|48|56|64)){4}"
 """An architecture of the size benchmark: the widths of its five stages."""
@@ -27,7 +27,7 @@ _SIZE_SPACE = r"(8|16|24|32|40|48|56|64)(:(8|16|24|32|40|48|56|64)){4}"
 
 def register(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add ``truth build``, ``truth import`` and ``truth show``."""
-    from trueshot.strategies.truth_config import TruthConfig
+    from trueshot.strategies.truth.config import TruthConfig
 
     group = typer.Typer(no_args_is_help=True, help="Ground truth: make, import and judge a table of it.")
     group.command("build")(with_options(build, options_of(TruthConfig)))
@@ -240,7 +240,7 @@ def _report(
     """Print what a table holds, all of it or one column."""
     import dataclasses
 
-    from trueshot.strategies.reliability import describe_column
+    from trueshot.strategies.rankings.reliability import describe_column
 
     columns = [describe_column(table, name, space) for name in ([column] if column else table.columns)]
     rows = table.measurements()

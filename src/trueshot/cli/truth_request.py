@@ -25,7 +25,7 @@ from trueshot.spaces import Space
 from trueshot.spaces.description import describe
 from trueshot.strategies.presets import merge, read_preset
 from trueshot.strategies.setup import Context, choose_device, environment
-from trueshot.strategies.truth import Training, TruthBuild, choose_architectures, share_decoders
+from trueshot.strategies.truth.build import Training, TruthBuild, choose_architectures, share_decoders
 
 TABLE = "truth.parquet"
 """The table in the directory of a build."""

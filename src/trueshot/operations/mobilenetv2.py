@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from torch import nn
-from torchvision.models import MobileNetV2
-from torchvision.ops.misc import Conv2dNormActivation
+
+if TYPE_CHECKING:
+    from torchvision.models import MobileNetV2
 
 SETTING = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
 """Expansion, channels and blocks of each stage (Table 2 of the paper)."""
@@ -55,6 +56,10 @@ def mobilenet_v2(
         dropout: before the classifier.
         depth: multiplies the blocks of every stage, rounded up as in EfficientNet.
     """
+    # Importing it takes as long as PyTorch itself.
+    from torchvision.models import MobileNetV2
+    from torchvision.ops.misc import Conv2dNormActivation
+
     setting = [[t, c, blocks_of(n, depth), s] for (t, c, n), s in zip(SETTING, strides, strict=True)]
     network = MobileNetV2(
         num_classes=classes,

@@ -19,14 +19,14 @@ from trueshot.search.extremes import cost_range
 from trueshot.spaces import Space
 from trueshot.spaces.costs import additive
 from trueshot.strategies.config import RetrainingConfig, SearchConfig
-from trueshot.strategies.picking import Candidate, pick_off_the_shelf
+from trueshot.strategies.finish.picking import Candidate, pick_off_the_shelf
 from trueshot.strategies.protocol import Forecast, Phase
 from trueshot.strategies.short import PHASE
 from trueshot.strategies.short_config import ShortConfig
 from trueshot.training.standalone import build
 
 if TYPE_CHECKING:
-    from trueshot.strategies.finish import Finish
+    from trueshot.strategies.finish.finish import Finish
     from trueshot.strategies.run import SearchRun
 
 _STEPS, _POOL, _FEW = 4, 2000, 50
@@ -73,12 +73,12 @@ class FinishRates:
         size = _FEW if additive(context.costs[finish.cost]) is None else _POOL
         pool = np.concatenate([context.space.sample(size, 0), context.space.sample(size, Streams(0).numpy("pool"))])
         cost, high = context.costs[finish.cost](pool), cost_range(context.costs, finish.cost)[1]
-        batches, winners, space = finish.trainings.batches(0), [], context.space.final()
+        batches, winners, space = finish.network.batches(0), [], context.space.final()
         for budget in finish.budgets:
             row = pool[np.abs(cost - min(budget, high)).argmin()]
             winners.append(Candidate(name="probe", role="winner", space=context.space, budget=budget, row=row))
         shelf = pick_off_the_shelf(context.space, winners) if config.off_the_shelf else []
-        images, probe = context.images, finish.trainings.probe
+        images, probe = context.images, finish.network.probe
         return cls(
             step=tuple(probe(space, winner.row, batches) for winner in winners),
             shelf=sum(probe(one.space, one.row, batches) for one in shelf),
@@ -120,7 +120,7 @@ class FinishRates:
 
 def _frozen(finish: Finish, batches: Any) -> float:
     """Return what it takes to see all images by the pretrained network once, and half as long for its head."""
-    pretrained, images = finish.trainings.pretrained, finish.context.images
+    pretrained, images = finish.network.pretrained, finish.context.images
     if pretrained is None:
         return 0.0
     space = pretrained.space(images)

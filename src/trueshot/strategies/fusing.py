@@ -28,7 +28,7 @@ from trueshot.spaces.canonical.classes import every
 from trueshot.training.data.batches import eval_batches
 
 if TYPE_CHECKING:
-    from trueshot.strategies.ranking import Ranking
+    from trueshot.strategies.rankings.ranking import Ranking
     from trueshot.strategies.setup import Context
 
 _POOL = 512

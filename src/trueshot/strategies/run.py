@@ -21,7 +21,7 @@ from trueshot.spaces import Space
 from trueshot.spaces.description import describe
 from trueshot.strategies.checks import check_head, checked_found
 from trueshot.strategies.config import SearchConfig
-from trueshot.strategies.finish import Finish, Finished
+from trueshot.strategies.finish.finish import Finish, Finished
 from trueshot.strategies.forecast import Rates
 from trueshot.strategies.protocol import Forecast, Found, Strategy
 from trueshot.strategies.search import Clock
@@ -75,7 +75,7 @@ class SearchRun:
                 f" architecture of {self.context.space.name}: choose larger ones"
             )
         load_teacher(self.context, self.finish.config.distillation)
-        pretrained = self.finish.trainings.pretrained
+        pretrained = self.finish.network.pretrained
         if pretrained is not None:
             space = pretrained.space(self.context.images)
             pretrained.load_into(space.network(space.parse("")))

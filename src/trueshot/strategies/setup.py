@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from trueshot.strategies.config import RetrainingConfig
     from trueshot.strategies.deadline import Deadline
     from trueshot.strategies.trained import TrainedSupernet
-    from trueshot.strategies.truth_config import TruthTraining
+    from trueshot.strategies.truth.config import TruthTraining
 
 
 @contextlib.contextmanager

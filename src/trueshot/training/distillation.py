@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,6 +29,9 @@ class Distillation:
         Raises:
             ConfigError: when timm has no such model or the checkpoint does not fit it.
         """
+        # Importing it takes as long as PyTorch itself.
+        import timm
+
         if not timm.is_model(config.teacher):
             raise ConfigError(f"timm has no model '{config.teacher}' to distil from: see timm.list_models()")
         if not config.checkpoint.is_file():

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 import torch
-from timm.optim import param_groups_weight_decay
 from torch import Tensor, nn
 
 from trueshot.core.random import Streams
@@ -38,24 +37,24 @@ class Stochastic(Protocol):
 
 
 def decay_groups(module: nn.Module, weight_decay: float, *, everything: bool = False) -> list[dict[str, object]]:
-    """Split the parameters into those without weight decay (norms, biases) and those with it, by timm's rule.
+    """Split the parameters into those without weight decay (norms, biases) and those with it.
 
     A module inside may name more of its own parameters that do not decay, by a method ``no_weight_decay``. With
     ``everything`` all others decay, norms and biases too.
     """
-    exempt = [
+    spared = {
         f"{prefix}.{name}" if prefix else name
         for prefix, inner in module.named_modules()
         if isinstance(inner, _Exempts)
         for name in inner.no_weight_decay()
-    ]
-    if everything:
-        spared = set(exempt)
-        named = [(name, value) for name, value in module.named_parameters() if value.requires_grad]
-        kept, free = ([value for name, value in named if (name in spared) == out] for out in (False, True))
-        return [{"params": free, "weight_decay": 0.0}, {"params": kept, "weight_decay": weight_decay}]
-    groups: list[dict[str, object]] = param_groups_weight_decay(module, weight_decay, no_weight_decay_list=exempt)
-    return groups
+    }
+    named = [(name, value) for name, value in module.named_parameters() if value.requires_grad]
+    if not everything:
+        spared |= {name for name, value in named if value.ndim <= 1 or name.endswith(".bias") or not weight_decay}
+    free, kept = ([value for name, value in named if (name in spared) == out] for out in (True, False))
+    groups: list[dict[str, object]] = [{"params": free, "weight_decay": 0.0}]
+    groups.append({"params": kept, "weight_decay": weight_decay})
+    return [group for group in groups if group["params"]]
 
 
 def make_optimizer(trained: nn.Module | Iterable[Tensor], config: Recipe | Adam) -> torch.optim.Optimizer:

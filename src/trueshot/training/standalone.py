@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from trueshot.core.observe import SILENT, Observer
@@ -22,6 +21,9 @@ from trueshot.training.parts import in_parts
 from trueshot.training.plan import Plan, Revise
 from trueshot.training.schedules import Schedule, WatchesEpochs, make_schedule, set_learning_rate
 from trueshot.training.task import TRAIN, Metric, Row, Stream
+
+if TYPE_CHECKING:
+    from timm.utils import ModelEmaV3
 
 
 class NetworkTask:
@@ -39,7 +41,7 @@ class NetworkTask:
         self.network, self.recipe, self.optimizer = network, recipe, optimizer
         self.schedule, self.loss, self.streams = schedule, loss, streams
         self.learning_rate = recipe.lr
-        self.average = None if recipe.ema_decay is None else ModelEmaV3(network, decay=recipe.ema_decay, foreach=True)
+        self.average = None if recipe.ema_decay is None else _average(network, recipe.ema_decay)
         self._autocast = next(network.parameters()).device.type == "cuda"
         # The global stream is forked only for networks that draw from it: forking costs as much as a small layer.
         self._dropout = ClassifierDropout(network, recipe.dropout, streams)
@@ -105,6 +107,13 @@ class NetworkTask:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.module.load_state_dict(state["average"])
+
+
+def _average(network: nn.Module, decay: float) -> ModelEmaV3:
+    # Importing it takes as long as PyTorch itself.
+    from timm.utils import ModelEmaV3
+
+    return ModelEmaV3(network, decay=decay, foreach=True)
 
 
 def build(make: Callable[[], nn.Module], streams: Streams, device: str | torch.device) -> nn.Module:

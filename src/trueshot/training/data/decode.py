@@ -17,9 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
-from timm.data import create_transform
 from torch import Tensor
-from torchvision.io import ImageReadMode
 
 from trueshot.training.data.listing import Images, Item
 
@@ -225,6 +223,9 @@ def map_chunked(call: Callable[[int], T], rows: Sequence[int], workers: int) -> 
 
 @lru_cache(maxsize=8)
 def _resizing(geometry: Geometry) -> Callable[[Image.Image], Tensor]:
+    # Importing it takes as long as PyTorch itself.
+    from timm.data import create_transform
+
     resizing: Callable[[Image.Image], Tensor] = create_transform(
         geometry.image_size,
         is_training=False,
@@ -281,6 +282,9 @@ def _quick_jpeg(content: bytes) -> UInt8[np.ndarray, "h w *c"] | None:
     if size is None:
         return None
     check_pixels(*size)
+    # Its import makes the operator known.
+    from torchvision.io import ImageReadMode
+
     try:
         pixels = torch.ops.image.decode_jpeg(
             torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.UNCHANGED.value, True

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from jaxtyping import UInt8
 from PIL import Image
-from timm.data import create_transform
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
@@ -120,6 +119,9 @@ def read_whole(images: EncodedImages) -> UInt8[Tensor, "n c s s"]:
 
 
 def _random_crop(images: EncodedImages, scale: tuple[float, float]) -> Callable[[Image.Image], UInt8[Tensor, "c s s"]]:
+    # Importing it takes as long as PyTorch itself.
+    from timm.data import create_transform
+
     transform: Callable[[Image.Image], UInt8[Tensor, "c s s"]] = create_transform(
         images.geometry.image_size,
         is_training=True,

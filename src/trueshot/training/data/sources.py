@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64
-from sklearn.datasets import load_digits
 
 from trueshot.core.errors import DataError
 from trueshot.core.random import Streams
@@ -136,6 +135,8 @@ def _test_rows(
 
 def _digits() -> Listing:
     """The 1,797 handwritten digits of scikit-learn, whose 17 grey levels are spread over 0 to 255."""
+    from sklearn.datasets import load_digits
+
     bunch = load_digits()
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     return Listing(

@@ -18,12 +18,12 @@ from trueshot.evaluation.expectation import single_checkpoint
 from trueshot.evaluation.fusion_config import averages_twins
 from trueshot.evaluation.wrappers import Cached
 from trueshot.strategies.fusing import proxy_device
-from trueshot.strategies.ranking_proxies import keep_batch, proxy_batches, score_batch
+from trueshot.strategies.rankings.proxies import keep_batch, proxy_batches, score_batch
 from trueshot.strategies.scoring import Scorer
 from trueshot.strategies.trained import train_and_sample
 
 if TYPE_CHECKING:
-    from trueshot.strategies.ranking import Ranking
+    from trueshot.strategies.rankings.ranking import Ranking
 
 _MOVED = 10
 """Architectures on which it is measured how far fine-tuning moves."""

@@ -16,13 +16,13 @@ from trueshot.criteria.groups import mean_group_rank_std, mean_group_std
 from trueshot.sampling import describe_sampler
 from trueshot.spaces.description import describe
 from trueshot.strategies.fusing import Columns
-from trueshot.strategies.ranking_judge import Judge
-from trueshot.strategies.ranking_proxies import seconds_spent
-from trueshot.strategies.ranking_short import found_curves
+from trueshot.strategies.rankings.judge import Judge
+from trueshot.strategies.rankings.proxies import seconds_spent
+from trueshot.strategies.rankings.top import found_curves
 from trueshot.strategies.setup import environment
 
 if TYPE_CHECKING:
-    from trueshot.strategies.ranking import Ranking
+    from trueshot.strategies.rankings.ranking import Ranking
 
 Column = Float64[np.ndarray, " n"]
 

@@ -31,7 +31,7 @@ from trueshot.spaces import Space
 from trueshot.spaces.description import plain
 from trueshot.strategies.setup import Context, threads
 from trueshot.strategies.supernet import measured_batches
-from trueshot.strategies.truth_config import TruthConfig
+from trueshot.strategies.truth.config import TruthConfig
 from trueshot.training.checkpoints import forget_checkpoint
 from trueshot.training.classification import Loss
 from trueshot.training.data.batches import Batches, EvaluationBatches, train_batches

@@ -19,8 +19,8 @@ from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.offtheshelf import MobileNetV2, reduction_for, scaled_to
 from trueshot.spaces.timm_model import TimmModel
-from trueshot.strategies.baselines import BELOW, LEAST, NEAR, draw_costing
 from trueshot.strategies.config import BudgetConfig
+from trueshot.strategies.finish.baselines import BELOW, LEAST, NEAR, draw_costing
 
 Way = Literal["scratch", "tuned", "frozen"]
 
@@ -130,7 +130,7 @@ def pick_random(
     sampler: Sampler | None = None,
     bounds: Bounds | None = None,
 ) -> Baselines:
-    """Return random architectures for every winner, by the rule of :mod:`trueshot.strategies.baselines`.
+    """Return random architectures for every winner, by the rule of :mod:`trueshot.strategies.finish.baselines`.
 
     Args:
         costs: of the space.

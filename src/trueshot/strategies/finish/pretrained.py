@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 import safetensors
 import safetensors.torch
-import timm
 import torch
 from jaxtyping import Float32, Int64
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from trueshot.core.errors import ConfigError
@@ -124,6 +122,8 @@ def chosen_strength(seen: Float32[np.ndarray, "n d"], labels: Int64[np.ndarray, 
     if len(labels) < 10 or len(np.unique(labels[~aside])) < len(np.unique(labels)):
         return 1.0
 
+    from sklearn.linear_model import LogisticRegression
+
     def right(strength: float) -> float:
         regression = LogisticRegression(C=strength, max_iter=1000).fit(seen[~aside], labels[~aside])
         return float(regression.score(seen[aside], labels[aside]))
@@ -142,6 +142,8 @@ def fit_head(network: Any, model: str, batches: Iterable[Batch], classes: int) -
         batches: images to fit to.
         classes: number of classes; those without images are never answered.
     """
+    from sklearn.linear_model import LogisticRegression
+
     seen, labels = features(network, batches)
     mean, std = seen.mean(axis=0), seen.std(axis=0) + 1e-6
     scaled = (seen - mean) / std
@@ -202,6 +204,8 @@ def find(name: str) -> Pretrained:
 
 
 def _known(model: str) -> str:
+    import timm
+
     if not timm.is_model(model.partition(".")[0]):
         raise ConfigError(
             f"--pretrained '{model}' is neither a file, nor a network of timm, nor the package {PACKAGE}: give"
@@ -212,6 +216,8 @@ def _known(model: str) -> str:
 
 def _named(file: Path) -> str:
     """Return the network after which a file is called, the one of the longest name."""
+    import timm
+
     stem = file.stem.lower().replace("-", "_")
     fitting = [model for model in timm.list_models() if stem.startswith(model)]
     if not fitting:
@@ -244,6 +250,8 @@ def _stated() -> str:
 
 
 def _from_hub(model: str) -> Pretrained:
+    import timm
+
     try:
         network: Any = timm.create_model(model, pretrained=True)
     except Exception as error:
@@ -260,6 +268,8 @@ def _from_hub(model: str) -> Pretrained:
 
 def _of(model: str, file: Path, told: str) -> Pretrained:
     """Read weights, by timm's names or in timm's order."""
+    import timm
+
     state = _read(file)
     with torch.device("meta"):
         network: Any = timm.create_model(model, pretrained=False)

@@ -19,11 +19,12 @@ from trueshot.evaluation.accuracy import measure
 from trueshot.search.bounds import Bounds
 from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.storage import load_network
-from trueshot.strategies.choice import Rule, choose
-from trueshot.strategies.comparison import compare
 from trueshot.strategies.config import BudgetConfig, RetrainingConfig
-from trueshot.strategies.decision import Decision, decide
-from trueshot.strategies.picking import (
+from trueshot.strategies.finish.choice import Rule, choose
+from trueshot.strategies.finish.comparison import compare
+from trueshot.strategies.finish.decision import Decision, decide
+from trueshot.strategies.finish.network import RECOMMENDED, NetworkTraining
+from trueshot.strategies.finish.picking import (
     Candidate,
     budgets_of,
     pick_off_the_shelf,
@@ -32,11 +33,11 @@ from trueshot.strategies.picking import (
     pick_winners,
     repeated,
 )
-from trueshot.strategies.pretrained import NONE_HAD
+from trueshot.strategies.finish.pretrained import NONE_HAD
+from trueshot.strategies.finish.trainings import Trainings
 from trueshot.strategies.protocol import Found
 from trueshot.strategies.setup import Context
 from trueshot.strategies.supernet import measured_batches
-from trueshot.strategies.trainings import RECOMMENDED, Trainings
 from trueshot.training.data.dataset import Part
 from trueshot.training.formats import placed
 
@@ -50,7 +51,7 @@ class Finished:
 
     Attributes:
         records: every network, tested.
-        comparison: of the found with random ones, see :func:`~trueshot.strategies.comparison.compare`.
+        comparison: of the found with random ones, see :func:`~trueshot.strategies.finish.comparison.compare`.
         decision: which network to take, and what it was chosen from.
         told: on how long networks were trained, for people: pairs of a label and a text.
     """
@@ -113,7 +114,7 @@ class Finish:
     @property
     def _notes(self) -> tuple[str, ...]:
         """What there is to say of the pretrained network."""
-        pretrained = self.trainings.pretrained
+        pretrained = self.network.pretrained
         if pretrained is not None:
             return (
                 f"The pretrained network is timm's {pretrained.model}, weights: {pretrained.told}. It was trained on"
@@ -123,9 +124,14 @@ class Finish:
         return () if self.config.pretrained == "none" else (NONE_HAD[:1].upper() + NONE_HAD[1:] + ".",)
 
     @cached_property
+    def network(self) -> NetworkTraining:
+        """What trains one candidate."""
+        return NetworkTraining(context=self.context, config=self.config)
+
+    @cached_property
     def trainings(self) -> Trainings:
         """What trains the candidates."""
-        return Trainings(context=self.context, config=self.config)
+        return Trainings(network=self.network)
 
     def checks(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return the trainings of half the length that tell whether networks of each kind have converged."""
@@ -169,7 +175,7 @@ class Finish:
             scores = found.evaluator(np.stack([candidate.row for candidate in random]))
             random = [replace(candidate, score=float(s)) for candidate, s in zip(random, scores, strict=True)]
         shelf = pick_off_the_shelf(self.context.space, winners) if config.off_the_shelf else []
-        pretrained = self.trainings.pretrained
+        pretrained = self.network.pretrained
         before = []
         if pretrained is not None:
             budget = max((winner.budget or 0 for winner in winners), default=0) or None
@@ -226,7 +232,7 @@ class Finish:
             plain = candidate.way == "scratch"
             if plain not in ready:
                 # A pretrained network sees images in a scaling of its own.
-                own = context.replace(dataset=self.trainings.images(candidate))
+                own = context.replace(dataset=self.network.images(candidate))
                 ready[plain] = measured_batches(own, part)
             try:
                 found[candidate.name] = measure(network, ready[plain], len(context.images.classes))

@@ -13,7 +13,7 @@ from trueshot.core.random import Streams
 from trueshot.evaluation.proxies.names import COSTS, LIVE, PROXIES
 from trueshot.evaluation.truth import TruthTable, rows_of
 from trueshot.spaces import Space
-from trueshot.strategies.rank_config import RankingOptions
+from trueshot.strategies.rankings.config import RankingOptions
 
 FREE = (*COSTS, *LIVE, *PROXIES)
 """Baselines that need no table."""

@@ -18,11 +18,11 @@ from trueshot.evaluation.proxies.names import PROXIES
 from trueshot.evaluation.timing import median_seconds
 from trueshot.evaluation.zero_cost import ProxyTable
 from trueshot.strategies.fusing import parts_cache, proxies_of, proxy_table, zero_cost
-from trueshot.strategies.ranking_truth import FREE
+from trueshot.strategies.rankings.truth import FREE
 from trueshot.strategies.scoring import Scores
 
 if TYPE_CHECKING:
-    from trueshot.strategies.ranking import Ranking
+    from trueshot.strategies.rankings.ranking import Ranking
 
 _BATCH = 64
 """Architectures scored between two visits to the cache: a killed ranking loses no more than that."""

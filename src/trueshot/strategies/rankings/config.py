@@ -13,7 +13,7 @@ from trueshot.evaluation.fusion_config import FusionConfig
 from trueshot.evaluation.proxies.names import COSTS, LIVE
 from trueshot.strategies.config import SupernetConfig, WeightSamplingConfig
 from trueshot.strategies.short_config import RankShortConfig
-from trueshot.strategies.truth_config import TruthTraining
+from trueshot.strategies.truth.config import TruthTraining
 from trueshot.training.data.options import DataOptions
 
 

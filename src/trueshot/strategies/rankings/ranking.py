@@ -38,12 +38,12 @@ from trueshot.evaluation.wrappers import Cached
 from trueshot.spaces.canonical.classes import every, lists_twins, positions
 from trueshot.strategies.checks import check_sampler
 from trueshot.strategies.fusing import Columns, fused_columns, reference
-from trueshot.strategies.rank_config import RankingConfig
-from trueshot.strategies.ranking_jobs import train_all
-from trueshot.strategies.ranking_proxies import proxy_seconds, score_baselines
-from trueshot.strategies.ranking_result import assemble
-from trueshot.strategies.ranking_short import short_seconds, shortened
-from trueshot.strategies.ranking_truth import Truth
+from trueshot.strategies.rankings.config import RankingConfig
+from trueshot.strategies.rankings.jobs import train_all
+from trueshot.strategies.rankings.proxies import proxy_seconds, score_baselines
+from trueshot.strategies.rankings.result import assemble
+from trueshot.strategies.rankings.top import short_seconds, shortened
+from trueshot.strategies.rankings.truth import Truth
 from trueshot.strategies.scoring import CHUNK, Scores
 from trueshot.strategies.setup import Context, threads
 from trueshot.strategies.supernet import SharedWeights

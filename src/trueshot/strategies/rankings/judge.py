@@ -19,7 +19,7 @@ from trueshot.spaces.live import live_costs
 from trueshot.strategies.fusing import full_depth
 
 if TYPE_CHECKING:
-    from trueshot.strategies.ranking import Ranking
+    from trueshot.strategies.rankings.ranking import Ranking
 
 Column = Float64[np.ndarray, " n"]
 

@@ -10,7 +10,7 @@ from trueshot.core.decision import Decision, Kind, Row
 from trueshot.core.records import NetworkRecord, Role
 from trueshot.core.results import Estimate
 from trueshot.criteria.bootstrap import mean_interval, proportion_difference_interval, proportion_interval
-from trueshot.strategies.choice import Choice, Rule
+from trueshot.strategies.finish.choice import Choice, Rule
 
 _TOLD: dict[Role, str] = {
     "winner": "found by the search",

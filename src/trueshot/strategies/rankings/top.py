@@ -16,7 +16,7 @@ from trueshot.strategies.setup import Context, threads
 from trueshot.strategies.short import Shortened, ShortTrainings, shortlist, standing
 
 if TYPE_CHECKING:
-    from trueshot.strategies.ranking import Ranking
+    from trueshot.strategies.rankings.ranking import Ranking
 
 Column = Float64[np.ndarray, " n"]
 

@@ -10,10 +10,10 @@ from trueshot.core.errors import ConfigError, DataError
 from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
 from trueshot.spaces import NasBench201
-from trueshot.strategies.rank_config import RankingConfig, RankingOptions
-from trueshot.strategies.ranking import Ranking
-from trueshot.strategies.ranking_short import DRAWS, RANDOM, found_curves, networks, short_seconds, shortened
-from trueshot.strategies.ranking_truth import Truth
+from trueshot.strategies.rankings.config import RankingConfig, RankingOptions
+from trueshot.strategies.rankings.ranking import Ranking
+from trueshot.strategies.rankings.top import DRAWS, RANDOM, found_curves, networks, short_seconds, shortened
+from trueshot.strategies.rankings.truth import Truth
 from trueshot.strategies.setup import Context, load_dataset
 
 SPACE = NasBench201(channels=2, cells=1, image_size=8, in_channels=1)

@@ -1,0 +1,1 @@
+"""What follows a strategy: training, baselines, choice and test, one for all."""

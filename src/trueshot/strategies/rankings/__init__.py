@@ -1,0 +1,1 @@
+"""Rankings: supernets and other evaluators scored, and judged by a truth."""

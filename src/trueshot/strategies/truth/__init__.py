@@ -1,0 +1,1 @@
+"""Tables of truth, made by training."""
