@@ -375,7 +375,9 @@ def folder_search(data, out, *more):
 @pytest.fixture(scope="module")
 def folder_run(digit_files, tmp_path_factory):
     out = tmp_path_factory.mktemp("folder") / "run"
-    code, _, stderr = invoke(*folder_search(digit_files[0], out, "--set", "data.image_size=8"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trueshot.cli.deliver.export_decision", lambda *_: {})
+        code, _, stderr = invoke(*folder_search(digit_files[0], out, "--set", "data.image_size=8"))
     assert code == 0, stderr
     return out
 
@@ -486,6 +488,7 @@ def test_counts_are_read_alike_everywhere(finished):
     assert stored == parse_count("100k") == 100_000
 
 
+@pytest.mark.usefixtures("no_onnx")
 def test_networks_of_a_space_in_a_file_are_used_from_anywhere(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "own-space.md").read_text()
     file = tmp_path / "tower_of_a_user.py"

@@ -26,7 +26,7 @@ def build_ranking(
     architectures: int = 120,
     supernets: int = 2,
     good: float | None = 91.0,
-    bootstrap: int = 20,
+    bootstrap: int = 8,
     curve: int = 2,
     twins: bool = True,
     baselines: tuple[str, ...] = ("params", "madds", "naswot", "cifar10_valid_12"),

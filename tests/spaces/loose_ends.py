@@ -1,6 +1,7 @@
 """A space beyond products: genes name inputs too, a cell joins its loose ends, and some rows are no architecture."""
 
 import dataclasses
+from functools import partial
 
 from torch import nn
 
@@ -50,8 +51,8 @@ class LooseEnds(Space):
 
     def site(self, kind, i, j):
         stride, width = 2 if kind == "reduce" and i < 2 else 1, self.width
-        skip = nn.Sequential if stride == 1 else lambda: relu_conv_bn(width, 1, stride=stride)
-        makers = (lambda: relu_conv_bn(width, 3, stride=stride), lambda: nn.AvgPool2d(3, stride, 1), skip, None)
+        skip = nn.Sequential if stride == 1 else partial(relu_conv_bn, width, 1, stride=stride)
+        makers = (partial(relu_conv_bn, width, 3, stride=stride), partial(nn.AvgPool2d, 3, stride, 1), skip, None)
         names = tuple(f"{kind} {j} {gene}" for gene in ("in1", "op1", "in2", "op2"))
         follows = {"decisions": names, "choose": lambda in1, op1, in2, op2: {in1: op1, in2: op2}.get(i, 3)}
         shape = {"in_channels": width, "out_channels": width, "stride": stride}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -199,6 +200,10 @@ def rows_of(architectures: Sequence[str], space: Space) -> UInt8[np.ndarray, "n 
     Raises:
         DataError: naming the first string that is no architecture of the space, or is one for the second time.
     """
+    with suppress(ArchitectureError):
+        rows = space.parse_all(architectures)
+        if len(np.unique(rows, axis=0)) == len(rows):
+            return rows
     rows = np.empty((len(architectures), len(space.decisions)), dtype=np.uint8)
     seen: dict[bytes, str] = {}
     for position, text in enumerate(architectures):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -107,23 +108,53 @@ def parsed(space: Space, text: str) -> UInt8[np.ndarray, " decisions"]:
         ArchitectureError: naming the position that is wrong and what may stand there, or the architecture where every
             option is right but not their combination.
     """
-    words = space.notation.split(text)
-    row = np.empty(len(space.decisions), dtype=np.uint8)
+    checked: UInt8[np.ndarray, " decisions"] = parsed_all(space, [text])[0]
+    return checked
+
+
+def parsed_all(space: Space, texts: Sequence[str]) -> UInt8[np.ndarray, "n decisions"]:
+    """Read architectures of a space; all that is checked of rows is checked once for all of them.
+
+    Raises:
+        ArchitectureError: as :func:`parsed`, for the first that is wrong.
+    """
+    known = _positions(space)
+    rows = np.empty((len(texts), len(known)), dtype=np.uint8)
+    for place, text in enumerate(texts):
+        words = space.notation.split(text)
+        if len(words) != len(known):
+            raise _misread(space, words)
+        try:
+            rows[place] = [options[word.strip().lower()] for options, word in zip(known, words, strict=True)]
+        except KeyError:
+            raise _misread(space, words) from None
+    return space.check(rows)
+
+
+@functools.lru_cache(maxsize=64)
+def _positions(space: Space) -> tuple[dict[str, int], ...]:
+    """Return for each decision the place of each of its options, by its name in small letters."""
+    # Of names that differ in capitals only the first is meant.
+    return tuple(
+        {option.lower(): place for place, option in reversed(list(enumerate(decision.options)))}
+        for decision in space.decisions
+    )
+
+
+def _misread(space: Space, words: Sequence[str]) -> ArchitectureError:
+    """Return the error that names the first word which is no option."""
+    genes = len(space.decisions)
     # A missing part counts as an empty one, so that the first position that is wrong is always named.
-    padded = words + [""] * (len(space.decisions) - len(words))
-    for gene, (word, decision) in enumerate(zip(padded, space.decisions, strict=False)):
-        lowered = [option.lower() for option in decision.options]
-        if word.strip().lower() not in lowered:
-            found = f"'{word.strip()}' is" if gene < len(words) else "the architecture ends before it, it is"
-            raise ArchitectureError(
-                f"{space.name} architecture, position {gene + 1} of {len(row)} (decision {decision.name}): {found}"
+    padded = [*words, *[""] * (genes - len(words))]
+    for gene, (word, decision, options) in enumerate(zip(padded, space.decisions, _positions(space), strict=False)):
+        word = word.strip()
+        if word.lower() not in options:
+            found = f"'{word}' is" if gene < len(words) else "the architecture ends before it, it is"
+            return ArchitectureError(
+                f"{space.name} architecture, position {gene + 1} of {genes} (decision {decision.name}): {found}"
                 f" not one of {', '.join(decision.options)}"
             )
-        row[gene] = lowered.index(word.strip().lower())
-    if len(words) > len(row):
-        raise ArchitectureError(
-            f"{space.name} architecture, position {len(row) + 1}: '{words[len(row)]}' is one too many;"
-            f" an architecture has {len(row)} {space.notation.parts}"
-        )
-    checked: UInt8[np.ndarray, " decisions"] = space.check(row[None])[0]
-    return checked
+    return ArchitectureError(
+        f"{space.name} architecture, position {genes + 1}: '{words[genes]}' is one too many;"
+        f" an architecture has {genes} {space.notation.parts}"
+    )
