@@ -77,7 +77,7 @@ def test_a_column_stands_for_the_trainings(tmp_path):
 
 def test_networks_of_full_depth_are_trained_without_a_column(tmp_path):
     full = {"zero_cost": {"networks": {"nasbench201": {"channels": 4, "cells": 2}}}}
-    short = {"architectures": 3, "shares": [0.25, 0.5]}
+    short = {"architectures": 3, "shares": [0.25, 0.5], "pool": 0}
     ranking = setup(tmp_path, short=short, column=None, fusion=full)
     context = networks(ranking)
     assert (context.space.channels, context.space.cells, context.space.image_size) == (4, 2, 8)

@@ -64,6 +64,25 @@ def test_budgets_take_turns_and_twins_count_once():
     assert shortlist(classes, order, cost, (3,), 2).tolist() == []
 
 
+def test_the_largest_of_the_best_are_trained():
+    classes, order = [bytes([index // 2]) for index in range(40)], np.arange(40)
+    cost, sizes = np.arange(40) % 8, np.where(np.arange(40) < 8, np.arange(40) % 4, 99)
+
+    def chosen(count, pool, budgets=(9,)):
+        return shortlist(classes, order, cost, budgets, count, lambda at: sizes[at].astype(float), pool).tolist()
+
+    # Of the best fifth the largest, of equals the better-scored, of twins one.
+    assert chosen(3, 0.2) == [3, 7, 1]
+    assert chosen(2, 0.2) == [3, 7]
+    # Without a pool the best.
+    assert chosen(3, 0.0) == [0, 2, 4]
+    # The pool holds at least as many classes as are wanted.
+    assert chosen(3, 0.01) == [3, 1, 4]
+    # Each budget has a pool of its own: of the cheap ones all but four of the twenty are large.
+    assert chosen(2, 0.2, (9, 3)) == [3, 1]
+    assert chosen(2, 1.0) == [8, 10]
+
+
 def test_the_order_by_rounds_accuracy_and_score():
     nan, broke = np.nan, -np.inf
     accuracies = np.array([[0.5, 0.9, 0.4, broke, nan, nan], [0.7, 0.6, nan, nan, nan, nan]])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int64, Shaped
-from scipy import stats
+from scipy import special
 
 from trueshot.core.errors import CriteriaError
 from trueshot.criteria.columns import Column, Criterion, finite, paired
@@ -182,7 +182,7 @@ def mean_interval(values: Column, *, level: float = 0.95) -> Interval | None:
     if column.size < 3:
         return None
     error = float(column.std(ddof=1)) / math.sqrt(column.size)
-    return _around(float(column.mean()), float(stats.t.ppf((1 + level) / 2, column.size - 1)) * error)
+    return _around(float(column.mean()), float(special.stdtrit(column.size - 1, (1 + level) / 2)) * error)
 
 
 def difference_interval(a: Column, b: Column, *, level: float = 0.95) -> Interval | None:
@@ -206,7 +206,7 @@ def difference_interval(a: Column, b: Column, *, level: float = 0.95) -> Interva
     # Shares of the variance, not squares of it, which underflow for accuracies that hardly differ.
     shares = [part / variance for part in parts]
     freedom = 1 / sum(s**2 / (side.size - 1) for s, side in zip(shares, (first, second), strict=True))
-    return _around(difference, float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance))
+    return _around(difference, float(special.stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance))
 
 
 def paired_difference(pairs: Sequence[tuple[float, Column]], *, level: float = 0.95) -> tuple[float, Interval | None]:
@@ -236,7 +236,7 @@ def paired_difference(pairs: Sequence[tuple[float, Column]], *, level: float = 0
     if freedom == 0 or squares == 0:
         return difference, None
     error = math.sqrt(squares / freedom * sum(1 + 1 / group.size for group in groups)) / len(groups)
-    return difference, _around(difference, float(stats.t.ppf((1 + level) / 2, freedom)) * error)
+    return difference, _around(difference, float(special.stdtrit(freedom, (1 + level) / 2)) * error)
 
 
 def proportion_interval(successes: int, trials: int, *, level: float = 0.95) -> Interval:
@@ -250,7 +250,7 @@ def proportion_interval(successes: int, trials: int, *, level: float = 0.95) -> 
     _check_level(level)
     if trials < 1 or not 0 <= successes <= trials:
         raise CriteriaError(f"{successes} of {trials} is no share: successes must lie between 0 and a positive total")
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(special.ndtri((1 + level) / 2))
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
@@ -279,7 +279,7 @@ def balanced_interval(recalls: Column, counts: Column, *, level: float = 0.95) -
     shares, images = finite(recalls[seen], "recalls"), counts[seen]
     smoothed = (shares * images + 2) / (images + 4)
     error = math.sqrt(float((smoothed * (1 - smoothed) / (images + 4)).sum())) / shares.size
-    mean, half = float(shares.mean()), float(stats.norm.ppf((1 + level) / 2)) * error
+    mean, half = float(shares.mean()), float(special.ndtri((1 + level) / 2)) * error
     return Interval(max(0.0, mean - half), min(1.0, mean + half))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -17,12 +17,16 @@ from jaxtyping import Float64, Int64, UInt8
 from trueshot.core.errors import TrainingError
 from trueshot.core.files import write_text
 from trueshot.core.results import Table
+from trueshot.evaluation.costs import CostScore
 from trueshot.evaluation.protocol import Evaluator
+from trueshot.spaces import Space
 from trueshot.strategies.protocol import Found
 from trueshot.strategies.setup import Context
 from trueshot.strategies.short_config import ShortConfig, half
 
 PHASE = "short trainings"
+
+Size = Callable[[Int64[np.ndarray, " k"]], Float64[np.ndarray, " k"]]
 
 BROKEN = -np.inf
 """The accuracy of a training whose loss was not finite."""
@@ -97,7 +101,7 @@ class ShortTrainings:
         """Train all, then the better half for longer, and so on.
 
         Args:
-            archs: the best by the evaluator, best first, no twins.
+            archs: what to train, no twins; where the time is short, the first of them.
             scores: of them, for the log.
         """
         observer, whole = self.context.observer, self.retraining.recipe.epochs
@@ -199,8 +203,12 @@ def shortlist(
     cost: np.ndarray,
     budgets: Sequence[float],
     count: int,
+    size: Size | None = None,
+    pool: float = 0.0,
 ) -> Int64[np.ndarray, " k"]:
-    """Return the positions of the architectures to train, best first: the budgets take turns, each with its next best.
+    """Return the positions of the architectures to train, in the order in which the budgets take them in turns.
+
+    Each budget takes its best by the score or, with a pool, the largest of its best share.
 
     Args:
         classes: of twins, of which one is trained.
@@ -208,8 +216,13 @@ def shortlist(
         cost: that the budgets bound, ``(n,)``.
         budgets: under each of which a winner will be picked.
         count: how many, where there are so many.
+        size: given positions, tells how large each is.
+        pool: share of the best under a budget, at least ``count`` of them, that are ordered by size.
     """
-    queues = [iter([position for position in order.tolist() if cost[position] <= budget]) for budget in budgets]
+    under = [[position for position in order.tolist() if cost[position] <= budget] for budget in budgets]
+    if size is not None and pool:
+        under = [_largest_first(places, classes, count, size, pool) for places in under]
+    queues = [iter(places) for places in under]
     taken: dict[bytes, int] = {}
     while queues and len(taken) < count:
         for queue in tuple(queues):
@@ -218,8 +231,25 @@ def shortlist(
                 queues.remove(queue)
             elif len(taken) < count:
                 taken[classes[found]] = found
-    place = {position: index for index, position in enumerate(order.tolist())}
-    return np.array(sorted(taken.values(), key=place.__getitem__), dtype=np.int64)
+    return np.array(list(taken.values()), dtype=np.int64)
+
+
+def _largest_first(places: list[int], classes: Sequence[bytes], count: int, size: Size, pool: float) -> list[int]:
+    """Return positions with the first share of them, the largest first; of equals the better-scored."""
+    first: dict[bytes, int] = {}
+    for index, place in enumerate(places):
+        first.setdefault(classes[place], index)
+    needed = max([*first.values()][:count], default=-1) + 1
+    best = np.array(places[: max(needed, math.ceil(pool * len(places)))], dtype=np.int64)
+    if not len(best):
+        return places
+    return [*best[np.argsort(-size(best), kind="stable")].tolist(), *places[len(best) :]]
+
+
+def live_params(space: Space, archs: UInt8[np.ndarray, "n decisions"]) -> Size:
+    """Return what counts the parameters that are run, of the architectures at positions of ``archs``."""
+    scores = CostScore(space, "params-live")
+    return lambda positions: scores(archs[positions])
 
 
 def reordered(found: Found, config: ShortConfig, context: Context, budgets: Sequence[float], cost: str) -> Found:
@@ -234,7 +264,8 @@ def reordered(found: Found, config: ShortConfig, context: Context, budgets: Sequ
     """
     classes = [bytes(row) for row in context.space.canonical(found.archs)]
     costs = context.costs[cost](found.archs)
-    chosen = shortlist(classes, found.best_first, costs, budgets, config.architectures)
+    size = live_params(context.space, found.archs)
+    chosen = shortlist(classes, found.best_first, costs, budgets, config.architectures, size, config.pool)
     done = ShortTrainings(config, context).run(found.archs[chosen], found.scores[chosen])
     trained = {classes[position]: index for index, position in enumerate(chosen.tolist())}
     index = np.array([trained.get(one, -1) for one in classes])
@@ -267,7 +298,7 @@ def _table(found: Found, context: Context, cost: str, chosen: np.ndarray, done: 
         rows_of_table.append((context.space.format(rows[index]), told, float(scores[index]), f"{place:,}", *each))
     return Table(
         name="short",
-        title="Short trainings of the best by the score",
+        title="Short trainings of the best",
         heads=(
             *("architecture", function.title, "score", "place by score"),
             *(f"accuracy after {_count(epochs, 'epoch')} (%)" for epochs in done.epochs),

@@ -18,6 +18,9 @@ class ShortConfig(Config):
     Attributes:
         architectures: how many are trained; 0 for none, twins count once.
         shares: of the epochs of the retraining, for all, for the better half, for the better half of these, and so on.
+        pool: share of the best by the score from which those with the most live parameters are trained; 0 trains the
+            best by the score itself. Shared weights know the good from the bad, but not the best among the good, where
+            size tells more (docs/methods/ranking.md).
     """
 
     architectures: Annotated[
@@ -25,6 +28,7 @@ class ShortConfig(Config):
         Flag("--short-trainings", metavar="N", help="Train the N best for a few epochs and order the top by these."),
     ] = Field(default=0, ge=0)
     shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(default=(0.06, 0.12, 0.25), min_length=1)
+    pool: float = Field(default=0.1, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check_short(self) -> ShortConfig:

@@ -13,7 +13,7 @@ from jaxtyping import Float64, Int64
 from trueshot.criteria.lookups import LOOK_UPS, best_found
 from trueshot.strategies.fusing import full_depth
 from trueshot.strategies.setup import Context, threads
-from trueshot.strategies.short import Shortened, ShortTrainings, shortlist, standing
+from trueshot.strategies.short import Shortened, ShortTrainings, live_params, shortlist, standing
 
 if TYPE_CHECKING:
     from trueshot.strategies.rankings.ranking import Ranking
@@ -81,7 +81,8 @@ def shortened(ranking: Ranking, scores: Column) -> dict[str, Any] | None:
     archs, truth = ranking.truth.archs, ranking.truth
     classes = [bytes(row) for row in ranking.context.space.canonical(archs)]
     order = np.argsort(-scores, kind="stable")
-    chosen = shortlist(classes, order, np.zeros(len(archs)), (0.0,), config.architectures)
+    size = live_params(ranking.context.space, archs)
+    chosen = shortlist(classes, order, np.zeros(len(archs)), (0.0,), config.architectures, size, config.pool)
     if truth.short is not None:
         looked_up = truth.short[chosen]
         done = Shortened(epochs=(), accuracies=looked_up[None])
@@ -89,7 +90,7 @@ def shortened(ranking: Ranking, scores: Column) -> dict[str, Any] | None:
         with threads(ranking.config.threads):
             done = ShortTrainings(config, networks(ranking)).run(archs[chosen], scores[chosen])
     placed = np.argsort(-standing(done.rounds, done.last, scores[chosen]), kind="stable")
-    first, best = chosen[0], chosen[placed[0]]
+    first, best = order[0], chosen[placed[0]]
     return {
         "evaluator": ranking.evaluators[0].kind,
         "column": config.column,
