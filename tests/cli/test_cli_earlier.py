@@ -79,6 +79,15 @@ def test_an_option_that_is_new_since_and_asked_for_is_another_configuration(fini
     assert check_supernet(run).path == run
 
 
+@pytest.mark.parametrize(
+    ("before", "remedy"), [(None, "give the run of a search that did"), ("/there", "give --supernet /there")]
+)
+def test_a_run_that_trained_no_supernet_lends_none(before, remedy, finished, tmp_path):
+    run = changed(finished, tmp_path / "run", lambda content: content["asked"].update(supernet=before))
+    (run / "result.json").write_bytes((finished.path / "result.json").read_bytes())
+    assert refused(*DIGITS, "--supernet", run).startswith(f"{run} trained no supernet of its own: {remedy}")
+
+
 def test_code_that_the_run_names_is_not_run(finished, tmp_path):
     mine = tmp_path / "mine.py"
     mine.write_text("raise SystemExit(3)\n")

@@ -108,6 +108,11 @@ def test_the_help_of_a_bound_says_title_and_unit_of_the_cost(tmp_path):
     assert "``" not in told
 
 
+def test_a_cost_that_is_there_already_is_told(tmp_path):
+    told = without_pytorch([*SEARCH, "--cost", "madds"], tmp_path)
+    assert told == "error: cost madds is there without --cost: leave that out\n"
+
+
 @pytest.mark.parametrize("name", ["madds", "my cost", "1st"])
 def test_a_cost_whose_name_can_be_no_option_is_told(name, tmp_path):
     file = tmp_path / "own_cost.py"

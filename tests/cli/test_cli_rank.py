@@ -34,6 +34,7 @@ SCHEDULE = [
     "ranking={supernets: 2, curve: 1, curve_architectures: 15, proxy_architectures: 10, bootstrap: 20}",
     "save_every=0",
 ]
+UNTRAINED = [one for one in SCHEDULE if not one.startswith(("supernet", "ranking"))]
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +207,9 @@ def test_what_cannot_be_ranked_is_refused_in_a_line(truth, tmp_path):
     cases = {
         "unknown evaluator 'best'": ["--evaluator", "best"],
         "unknown baseline 'luck'": ["--baseline", "luck"],
+        "--fuse says what fused adds up, and supernet adds nothing": ["--evaluator", "supernet", "--fuse", "swap"],
+        "evaluator params uses no supernet: leave out --sampler,": ["--evaluator", "params"],
+        "evaluator ridge is fitted to a table: write ridge:FILE:COLUMN": ["--evaluator", "ridge"],
         "evaluator 'best.py' is a file: name its class": ["--evaluator", "best.py"],
         "configuration value supernet.sampler: unknown sampler 'lucky'": ["--set", "supernet.sampler.kind=lucky"],
         "splits the weights after the end": ["--sharing", "split", "--set", "supernet.sharing.epoch=2"],
@@ -340,7 +344,9 @@ def test_what_needs_no_supernet_is_ranked_without_one(truth, tmp_path):
     out = tmp_path / "run"
     parts = sets("fusion={parts: [params-live, naswot], reference: 20}")
     ways = ["--evaluator", "naswot", "--evaluator", "fused-zero-cost", "--evaluator", "params-live"]
-    code, stdout, stderr = invoke(*command(truth, out, *parts, *ways, "--baseline", "params", "--json"))
+    asked = command(truth, out, *parts, *ways, "--baseline", "params", "--json", schedule=UNTRAINED)
+    assert "uses no supernet: leave out --supernets" in refused(*asked, "--supernets", "2")
+    code, stdout, stderr = invoke(*asked)
     assert code == 0, stderr
     result = json.loads(stdout)
     assert "by naswot, fused-zero-cost, params-live; no supernet is trained" in stderr
@@ -359,19 +365,37 @@ def test_what_needs_no_supernet_is_ranked_without_one(truth, tmp_path):
 def test_a_table_is_an_evaluator_too(truth, tmp_path):
     out = tmp_path / "run"
     ways = ["--evaluator", f"{truth}:acc_200", "--evaluator", f"{truth}:acc_12", "--archs", "40"]
-    code, _, stderr = invoke(*command(truth, out, *ways))
+    code, _, stderr = invoke(*command(truth, out, *ways, schedule=UNTRAINED))
     # Some have no value after 12 epochs, nor has a twin: that is told before anything is trained.
     assert code == 2
     assert re.search(r"the truth has no acc_12 for \d+ of 40 architectures", stderr)
     assert not (out / "supernets").exists()
     refused_ways = ["--evaluator", truth]
-    assert f"{truth} is a table: name a column of it" in refused(*command(truth, tmp_path / "b", *refused_ways))
+    assert f"{truth} is a table: name a column of it" in refused(
+        *command(truth, tmp_path / "b", *refused_ways, schedule=UNTRAINED)
+    )
     assert not (tmp_path / "b").exists()
-    code, stdout, stderr = invoke(*command(truth, tmp_path / "c", *ways[:2], "--json"))
+    code, stdout, stderr = invoke(*command(truth, tmp_path / "c", *ways[:2], "--json", schedule=UNTRAINED))
     assert code == 0, stderr
     found = json.loads(stdout)["evaluators"][f"{truth}:acc_200"]
     # Twins share the mean of what was measured.
     assert 0.9 < found["all"]["kendall_tau"]["value"] < 1
+
+
+def test_costs_of_ones_own_are_baselines_and_a_predictor_is_an_evaluator(truth, tmp_path):
+    own = tmp_path / "own_cost.py"
+    own.write_text(
+        "class Gene:\n    name, title, unit = 'gene', 'first gene', 'x'\n"
+        "    def __init__(self, space): pass\n    def __call__(self, archs): return archs[:, 0].astype(float)\n"
+    )
+    ways = ["--evaluator", f"ridge:{truth}:acc_200", "--baseline", "size", "--cost", f"{own}:Gene", "--json"]
+    code, stdout, stderr = invoke(*command(truth, tmp_path / "run", *ways, schedule=UNTRAINED))
+    assert code == 0, stderr
+    result = json.loads(stdout)
+    assert set(result["baselines"]) == {"size", "gene"}
+    assert result["evaluators"][f"ridge:{truth}:acc_200"]["all"]["kendall_tau"]["value"] > 0.3
+    table = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    assert table["gene"].tolist() == [float(SPACE.parse(arch)[0]) for arch in table["arch"]]
 
 
 def test_a_directory_of_another_ranking_is_refused(finished, truth):

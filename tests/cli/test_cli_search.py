@@ -154,6 +154,22 @@ def test_a_supernet_of_other_data_or_space_is_refused(finished, tmp_path, change
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        (["--sharing", "bias"], "supernet.sharing"),
+        (["--sampler", "uniform"], "supernet.sampler"),
+        (sets("supernet.recipe.epochs=2", "supernet.recipe.lr=0.7"), "supernet.recipe.lr"),
+        (sets("weight_sampling.samples=3"), "weight_sampling.samples"),
+    ],
+)
+def test_a_trained_supernet_is_not_trained_otherwise(finished, tmp_path, values, key):
+    told = refused("search", "--supernet", finished.path, "--max-madds", "60k", "--out", tmp_path / "again", *values)
+    assert told == f"the supernet of {finished.path} is trained with another {key}: leave it out, or --supernet"
+    idle = refused("search", "--supernet", finished.path, "--strategy", "random", "--oracle", "train")
+    assert idle == "oracle train uses no supernet: leave out --supernet"
+
+
 def test_an_unfinished_or_corrupt_supernet_is_refused(finished, tmp_path):
     source, out = tmp_path / "source", tmp_path / "again"
     shutil.copytree(finished.path, source)
@@ -235,6 +251,7 @@ BAD = [
         [*DIGITS, "--strategy", "random", "--oracle", "train", "--sharing", "bias"],
         "oracle train uses no supernet: leave out --sampler, --sharing and supernet",
     ),
+    ([*DIGITS, "--fuse", "params-live"], "--fuse says what fused adds up, and supernet adds nothing up: leave it out"),
     ([*DIGITS, "--space", "cube"], "unknown space 'cube': choose one of chain, nasbench201, topology"),
     ([*DIGITS, "--max-madds", "lots"], "--max-madds 'lots' is not a positive number of MAdds: write it like 350k"),
     ([*DIGITS, "--max-madds", "1k"], r"max_madds 1000 is below the cheapest architecture of topology: choose \d+ to"),

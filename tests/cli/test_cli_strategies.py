@@ -101,6 +101,14 @@ def test_a_table_is_searched_without_images(strategy, made_up, tmp_path):
     other = tmp_path / "other"
     assert "name a column of it by --column (in a ranking by" in refused("search", *asked, "--out", other)
     assert "no column 'acc'" in refused("search", *asked, "--column", "acc", "--out", other)
+    for idle, words in (
+        (["--max-bad-images", "3"], "leave out --max-bad-images and all other values of data"),
+        (["--pretrained", "none"], "leave out --pretrained and all other values of retraining"),
+        (["--short-trainings", "5"], "leave out --short-trainings and all other values of short"),
+        (["--fuse", "params-live"], "--fuse says what fused adds up, and nasbench201.parquet adds nothing up"),
+        (["--oracle", "nasbench201.parquet:acc"], "names column acc, and --column cifar10_test_200: leave one of them"),
+    ):
+        assert words in refused("search", *asked, *column, *idle, "--out", other)
     assert not other.exists()
 
 

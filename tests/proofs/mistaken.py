@@ -171,6 +171,8 @@ PrWrong = proposer("PrWrong", ask=lambda self, n: np.full((1, 8), 99))
 PrMethod = type("PrMethod", (Part,), {"ask": Proposer.ask, "tell": Proposer.tell, "finished": lambda self: False})
 PrUnsure = type("PrUnsure", (Part,), {"ask": Proposer.ask, "tell": Proposer.tell, "finished": "no"})
 PrDone = proposer("PrDone", finished=True)
+PrIdle = proposer("PrIdle", ask=lambda self, n: self.space.sample(0, 0))
+PrMany = proposer("PrMany", ask=lambda self, n: self.space.sample(n + 1, 0))
 PrTell = proposer("PrTell", tell=lambda self, archs, scores: {}["scores"])
 PrTwo = proposer("PrTwo", tell=lambda self, archs: None)
 

@@ -64,6 +64,8 @@ ROOMS = {
         "PrMethod": f"'finished' of proposer {FILE}:PrMethod is a method: let it be True or False",
         "PrUnsure": "is 'no': let it be True or False",
         "PrDone": "has finished before it asked for anything",
+        "PrIdle": "asks for nothing before it was told anything, and has not finished",
+        "PrMany": "architectures where 45 were wanted: let `ask(n)` give at most n",
         "PrTell": "KeyError: 'scores'",
         "PrTwo": "cannot be told scores: TypeError: ",
     },
@@ -212,16 +214,12 @@ def test_an_evaluator_that_writes_into_its_architectures_spoils_no_other(tmp_pat
 
 
 LATE = HERE / "mistaken_late.py"
-RANK = [
+ALONE = [
     *("rank", "--space", "nasbench201", "--data", "digits", "--truth", "nasbench201.parquet", "--device", "cpu"),
     *("--column", "cifar10_test_200", "--archs", "20", "--workers", "1"),
-    *sets(
-        "supernet.recipe={epochs: 1, batch_size: 64, lr: 0.1}",
-        "space.arguments={channels: 2, cells: 1}",
-        "data={max_images: 120, max_test_images: 40}",
-        "ranking.supernets=1",
-    ),
+    *sets("space.arguments={channels: 2, cells: 1}", "data={max_images: 120, max_test_images: 40}"),
 ]
+RANK = [*ALONE, *sets("supernet.recipe={epochs: 1, batch_size: 64, lr: 0.1}", "ranking.supernets=1")]
 NEEDY = [*DIGITS, "--space", f"{SPACE}:Tower", *FAST, *TINY]
 EARLY = {
     "search by a supernet, short": (
@@ -233,12 +231,12 @@ EARLY = {
         [*RANK, "--evaluator", f"{LATE}:NeedyShort"],
         f"gave float64 of shape (1,) for 2 .*{NUMBERS}",
     ),
-    "rank": ([*RANK, "--evaluator", f"{LATE}:Free"], f"gave float64 of shape (2, 2) for 2 .*{NUMBERS}"),
+    "rank": ([*ALONE, "--evaluator", f"{LATE}:Free"], f"gave float64 of shape (2, 2) for 2 .*{NUMBERS}"),
     "rank by a sum": (
         [*RANK, *sets("ranking.evaluators=[fused]", f"fusion.parts=[supernet, '{LATE}:Free']")],
         "of shape (2, 2)",
     ),
-    "rank, ended": ([*RANK, "--evaluator", f"{LATE}:Ends"], r"line \d+: SystemExit: 7: correct it"),
+    "rank, ended": ([*ALONE, "--evaluator", f"{LATE}:Ends"], r"line \d+: SystemExit: 7: correct it"),
     "rank, sampler": ([*RANK, "--sampler", f"{FILE}:SaZero"], "is 0: let it be a whole number from 1"),
     "rank, sampler that tires": (
         [*RANK, "--sampler", f"{FILE}:SaTires"],

@@ -103,9 +103,10 @@ def test_a_cost_that_is_no_cost_is_said(values):
 
 
 def test_names_are_checked():
-    for functions in ((broken(0, "two words"),), (broken(0), broken(0))):
-        with pytest.raises(ConfigError, match="choose a name of its own"):
-            CostFunctions(Chain(), functions)
+    with pytest.raises(ConfigError, match="a cost is called 'two words': choose a name of letters"):
+        CostFunctions(Chain(), (broken(0, "two words"),))
+    with pytest.raises(ConfigError, match="two costs are called 'broken': give each once"):
+        CostFunctions(Chain(), (broken(0), broken(0)))
 
     @dataclass
     class Unhashable:

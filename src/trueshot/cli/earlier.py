@@ -65,6 +65,10 @@ def check_supernet(path: Path) -> RunDirectory:
         raise RunError(f"{path} is no run directory of `trueshot search`: give one of them to --supernet")
     remedy = "leave out --supernet and train a new one; `trueshot classify` still reads its winners"
     _readable(run, stored.get("search"), SearchConfig, remedy)
+    if run.result.is_file() and not any(path.glob("checkpoints/snapshot-*.ckpt")):
+        before = dict(stored.get("asked") or {}).get("supernet")
+        lender = "the run of a search that did, or train a new one" if before is None else f"--supernet {before}"
+        raise RunError(f"{path} trained no supernet of its own: give {lender}")
     return run
 
 

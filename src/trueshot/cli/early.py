@@ -8,15 +8,24 @@ from typing import Any
 
 from trueshot.cli.names import TABLE, find, find_class
 from trueshot.cli.values import NO_TABLE, Said, over_preset
+from trueshot.core.config import Part
 from trueshot.core.errors import ConfigError, did_you_mean
 from trueshot.core.run import RunDirectory
 from trueshot.core.tables import check_truth, shared_file
 from trueshot.core.units import parse_quantity
 from trueshot.evaluation.config import TableScoreConfig
+from trueshot.evaluation.fusion_config import FusedConfig
 from trueshot.strategies.config import STRATEGY, SearchConfig
 from trueshot.strategies.presets import read_preset
 from trueshot.strategies.truth.config import TruthConfig, TruthTraining
 from trueshot.training.data.named import find_source
+
+_OF_IMAGES = {
+    "data": "--max-bad-images and all other values of data",
+    "retraining": "--pretrained and all other values of retraining",
+    "short": "--short-trainings and all other values of short",
+}
+"""Parts of a configuration that say nothing to a search without images, and what sets them."""
 
 FALLBACK = "small-cpu"
 """The preset of a search without images, and the one by which values are checked before images are read."""
@@ -33,12 +42,68 @@ def check_values(said: Said, preset: str | None) -> SearchConfig:
         raise ConfigError(f"preset {preset} is for `trueshot rank`: choose another, or none")
     config = search_config(said.values, below)
     oracle = getattr(config.strategy.config, "oracle", None)
+    if oracle is not None:
+        refuse_idle_parts(said.values, [oracle])
+        _refuse_two_columns(oracle, config.strategy.config)
     if oracle is not None and not oracle.says("needs_supernet", False):
         for key in ("supernet", "weight_sampling"):
             if key in said.values:
                 told = "--sampler, --sharing and supernet" if key == "supernet" else key
                 raise ConfigError(f"oracle {oracle.kind} uses no supernet: leave out {told}")
     return config
+
+
+def refuse_trained(said: Mapping[str, Any], config: SearchConfig, earlier: RunDirectory) -> None:
+    """Refuse other values of a training that is over, as that of an earlier run's supernet is, and what uses none.
+
+    Raises:
+        ConfigError: naming the first value, or what searches.
+    """
+    oracle = getattr(config.strategy.config, "oracle", None)
+    if not (oracle or config.strategy).says("needs_supernet", False):
+        user = f"strategy {config.strategy.kind}" if oracle is None else f"oracle {oracle.kind}"
+        raise ConfigError(f"{user} uses no supernet: leave out --supernet")
+    stored = earlier.config["search"]
+    for name in ("supernet", "weight_sampling"):
+        if (key := _other(said.get(name), stored.get(name), name)) is not None:
+            raise ConfigError(
+                f"the supernet of {earlier.path} is trained with another {key}: leave it out, or --supernet"
+            )
+
+
+def _other(said: Any, stored: Any, key: str) -> str | None:
+    """Return the dotted name of the first value that is said to be another than the stored one."""
+    if said is None:
+        return None
+    if isinstance(said, Mapping):
+        within = stored if isinstance(stored, Mapping) else {}
+        found = (_other(value, within.get(name), f"{key}.{name}") for name, value in said.items())
+        return next((one for one in found if one is not None), None)
+    # A part stands under its name alone where it has no values.
+    there = stored.get("kind") if isinstance(stored, Mapping) else stored
+    return None if str(said) == str(there) else key
+
+
+def refuse_idle_parts(said: Mapping[str, Any], evaluators: Sequence[Part]) -> None:
+    """Refuse parts of a fusion where nothing is fused.
+
+    Args:
+        said: what the user said.
+        evaluators: that score.
+
+    Raises:
+        ConfigError: naming what scores.
+    """
+    parts = dict(said.get("fusion") or {}).get("parts")
+    if parts and not any(isinstance(part.config, FusedConfig) for part in evaluators):
+        kinds = ", ".join(part.kind for part in evaluators) or "supernet"
+        raise ConfigError(f"--fuse says what fused adds up, and {kinds} adds nothing up: leave it out, or choose fused")
+
+
+def _refuse_two_columns(oracle: Part, asked: Any) -> None:
+    own, named = getattr(oracle.config, "column", None), getattr(asked, "column", None)
+    if own is not None and named is not None and own != named:
+        raise ConfigError(f"oracle {oracle.kind} names column {own}, and --column {named}: leave one of them out")
 
 
 def check_costs(config: SearchConfig, own: Sequence[str]) -> None:
@@ -92,6 +157,9 @@ def check_images(said: Said, config: SearchConfig, earlier: RunDirectory | None)
         raise ConfigError(NO_TABLE)
     if oracle is not None and oracle.says("needs_images", True):
         raise ConfigError(f"oracle {oracle.kind} needs images to score on: give --data")
+    for key, told in _OF_IMAGES.items():
+        if said.values.get(key):
+            raise ConfigError(f"without --data there are no images, and no networks are trained: leave out {told}")
 
 
 def search_config(said: Mapping[str, Any], below: Mapping[str, Any]) -> SearchConfig:

@@ -230,10 +230,12 @@ def _evaluator(text: str) -> Named:
 
     name = EvaluatorName.parse(text)
     wrappers = tuple(_named("evaluator wrapper", wrapper) for wrapper in name.wrappers)
+    predictor, colon, file = name.head.partition(":")
+    if predictor in TABLE["predictor"]:
+        words = PredictedScoreConfig.words((file, *name.words) if colon else name.words)
+        return Named(PredictedScoreConfig, None, {"predictor": predictor, **words}, wrappers)
     if Path(name.head).suffix.lower() in TABLES:
         return Named(TableScoreConfig, None, {"file": name.head, **TableScoreConfig.words(name.words)}, wrappers)
-    if name.head in TABLE["predictor"] and not name.words:
-        return Named(PredictedScoreConfig, None, {"predictor": name.head}, wrappers)
     if name.head in ZERO_COST and not name.words:
         return Named(ZeroCostScoreConfig, None, {"proxy": name.head}, wrappers)
     if name.head in _UNTRAINED and not name.words:

@@ -39,6 +39,9 @@ def rank(
     space: Annotated[
         str | None, typer.Option(metavar="S", help="nasbench201, chain, topology, or your own path/file.py:Class.")
     ] = None,
+    cost: Annotated[
+        list[str] | None, typer.Option(metavar="FILE.py:Class", help="A cost of your own, which is a baseline too.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/rank-SPACE without it.")] = None,
     resume: Resume = False,
     preset: Annotated[str, typer.Option(help="Preset.")] = "rank-cpu",
@@ -86,6 +89,7 @@ def rank(
         workers=workers,
         executor=executor,
         ray=ray,
+        costs=tuple(cost or ()),
     )
     with make_progress() as progress:
         ranking = prepare(request, progress)

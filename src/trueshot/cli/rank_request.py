@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trueshot.cli.costs import make_costs
+from trueshot.cli.names import TABLE
 from trueshot.cli.rank_values import ranking_config
 from trueshot.cli.truth_request import space_beside
 from trueshot.cli.values import Said, fitted_space, let_workers_import, loaded, worker_count
@@ -18,6 +20,7 @@ from trueshot.core.tables import shared_file
 from trueshot.core.units import format_duration
 from trueshot.sampling import describe_sampler
 from trueshot.spaces import Space
+from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.counting import count_params
 from trueshot.spaces.description import describe, rebuild
 from trueshot.strategies.presets import merge, read_preset
@@ -42,6 +45,7 @@ class RankRequest:
     workers: int | None
     executor: str
     ray: str | None
+    costs: tuple[str, ...] = ()
 
 
 def prepare(request: RankRequest, observer: Observer) -> Ranking:
@@ -60,6 +64,8 @@ def prepare(request: RankRequest, observer: Observer) -> Ranking:
     table = shared_file(request.truth)
     space = _space(said, name, preset.get("spaces") or {}, table, dataset, observer)
     let_workers_import(space)
+    costs = make_costs(space, request.costs)
+    config = _beside(config, costs)
     workers = worker_count(request.workers, device.type, request.executor)
     context = Context(
         space=space,
@@ -69,6 +75,7 @@ def prepare(request: RankRequest, observer: Observer) -> Ranking:
         seed=config.seed,
         save_every=config.save_every,
         data=config.data,
+        costs=costs,
         fusion=config.fusion,
         retraining=config.retraining,
         observer=observer,
@@ -81,6 +88,7 @@ def prepare(request: RankRequest, observer: Observer) -> Ranking:
         "preset": request.preset,
         "space": describe(space),
         "ranking": config.whole(),
+        **({"costs": list(request.costs)} if request.costs else {}),
         "truth": {"file": request.truth.name, "column": request.column},
         "device": device.type,
         "identity": context.identity(ranking.truth.archs.tolist(), ranking.truth.values.tolist()),
@@ -90,6 +98,12 @@ def prepare(request: RankRequest, observer: Observer) -> Ranking:
     RunDirectory.open(run.path, content, resume=request.resume)
     _announce(ranking, request)
     return ranking
+
+
+def _beside(config: RankingConfig, costs: CostFunctions) -> RankingConfig:
+    """Return the configuration with the user's own costs among the baselines."""
+    own = [name for name in costs.names if name not in (*TABLE["cost"], *config.ranking.baselines)]
+    return config.replace(ranking=config.ranking.replace(baselines=(*config.ranking.baselines, *own)))
 
 
 def _at_most(workers: int | None, config: RankingConfig) -> int:
@@ -159,7 +173,8 @@ def _space(
 def _truth(table: Path, request: RankRequest, space: Space, config: Any, context: Context) -> Truth:
     """Read the truth; where its architectures are of another space, say what to do."""
     try:
-        return Truth.read(table, request.column, space, config.ranking, context.streams, short=config.short.column)
+        given = (table, request.column, space, config.ranking, context.streams)
+        return Truth.read(*given, short=config.short.column, costs=context.costs.names)
     except DataError as error:
         if not isinstance(error.__cause__, ArchitectureError):
             raise

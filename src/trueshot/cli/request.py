@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
+from trueshot.cli.costs import make_costs
 from trueshot.cli.earlier import check_out
 from trueshot.cli.early import FALLBACK, search_config
-from trueshot.cli.names import GUARDS, TABLE, find, find_class, members_of, refuse_own_code
+from trueshot.cli.names import find, find_class, refuse_own_code
 from trueshot.cli.values import NO_TABLE, OUTSIDE, Said, fitted_space, let_workers_import, loaded
-from trueshot.core.config import make_own
 from trueshot.core.errors import ConfigError
 from trueshot.core.executor import make_executor
 from trueshot.core.modules import source_of
@@ -26,7 +26,6 @@ from trueshot.search.extremes import cost_range
 from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.description import describe, rebuild
-from trueshot.spaces.own import check_cost
 from trueshot.strategies.config import BudgetConfig, SearchConfig
 from trueshot.strategies.deadline import Deadline
 from trueshot.strategies.forecast import (
@@ -245,21 +244,6 @@ def _within_reach(budget: BudgetConfig, costs: CostFunctions) -> BudgetConfig:
 
 def _schedule_of(run: RunDirectory) -> dict[str, Any]:
     return (run.config.get("schedule") or {}) if run.config_path.is_file() else {}
-
-
-def make_costs(space: Space, own: tuple[str, ...]) -> CostFunctions:
-    """Return all costs of the table, and those of the user's own files, as functions of a space.
-
-    Raises:
-        ConfigError: when a file holds no cost, or the cost cannot be made.
-    """
-    given, members = {"space": space}, members_of("cost")
-    house = [find_class("cost", name)(space) for name in TABLE["cost"]]
-    made = [make_own(name, find_class("cost", name), given, (), members, GUARDS["cost"]) for name in own]
-    costs = CostFunctions(space, (*house, *made))
-    for cost in made:
-        check_cost(cost)
-    return costs
 
 
 def _inherited(earlier: RunDirectory) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def search(
     """Search an architecture for your images under a cost budget, and train what was found."""
     began = time.monotonic()
     from trueshot.cli.earlier import check_out, check_supernet
-    from trueshot.cli.early import check_costs, check_images, check_values
+    from trueshot.cli.early import check_costs, check_images, check_values, refuse_trained
     from trueshot.cli.values import Said, check_early
     from trueshot.core.units import parse_duration
 
@@ -100,6 +100,8 @@ def search(
         parse_duration(time_budget, "--time-budget")
     earlier = None if supernet is None else check_supernet(supernet)
     checked = check_values(asked, preset)
+    if earlier is not None:
+        refuse_trained(asked.values, checked, earlier)
     check_costs(checked, [_cost_name(path) for path in cost or ()])
     check_images(asked, checked, earlier)
 
@@ -155,6 +157,8 @@ def _cost_name(path: str) -> str:
     from trueshot.core.errors import ConfigError
     from trueshot.spaces.costs import RESERVED
 
+    if path in TABLE["cost"]:
+        raise ConfigError(f"cost {path} is there without --cost: leave that out")
     name = getattr(find_class("cost", path), "name", "")
     if not isinstance(name, str) or not name:
         return ""

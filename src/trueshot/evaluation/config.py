@@ -206,7 +206,9 @@ class TableScoreConfig(EvaluatorConfig):
 
 
 class PredictedScoreConfig(EvaluatorConfig):
-    """Scores by a predictor that is fitted to a table of truth; it scores what the table does not hold, too.
+    """Scores by a predictor that is fitted to a table of truth: ``ridge[:FILE[:COLUMN]]``.
+
+    It scores what the table does not hold, too.
 
     Attributes:
         predictor: what is fitted; the name of one of this package stands for the whole: ``--oracle ridge``.
@@ -219,6 +221,13 @@ class PredictedScoreConfig(EvaluatorConfig):
     predictor: Annotated[Part, Choice("predictor")]
     table: str
     column: str | None = None
+
+    @classmethod
+    def words(cls, words: tuple[str, ...]) -> dict[str, Any]:
+        """Return table and column."""
+        if len(words) > 2:
+            raise ConfigError(f"'{words[2]}' says nothing to a predictor: write ridge:FILE:COLUMN")
+        return dict(zip(("table", "column"), words, strict=False))
 
     def build(self, context: Any, *inside: Any) -> Evaluator:
         """Return the predictor, fitted to the architectures that the table holds, each for itself.

@@ -37,7 +37,13 @@ class OwnProposer(Own):
         """Return further architectures to evaluate."""
         with blaming(f"proposer {self.kind} cannot ask", "correct its `ask`"):
             asked = self.made.ask(n)
-        return checked_rows(asked, self.space, f"proposer {self.kind} asked for")
+        rows = checked_rows(asked, self.space, f"proposer {self.kind} asked for")
+        if len(rows) > n:
+            raise ConfigError(
+                f"proposer {self.kind} asked for {len(rows)} architectures where {n} were wanted: let `ask(n)` give at"
+                " most n"
+            )
+        return rows
 
     def tell(self, archs: UInt8[np.ndarray, "n decisions"], scores: Float64[np.ndarray, " n"]) -> None:
         """Take the scores."""
@@ -54,5 +60,9 @@ def try_proposer(proposer: OwnProposer, n: int) -> None:
     if proposer.finished:
         raise ConfigError(f"proposer {proposer.kind} has finished before it asked for anything: see to `finished`")
     rows = proposer.ask(n)
-    if len(rows):
-        proposer.tell(rows, np.linspace(0.0, 1.0, len(rows)))
+    if not len(rows):
+        raise ConfigError(
+            f"proposer {proposer.kind} asks for nothing before it was told anything, and has not finished: let `ask`"
+            " give architectures"
+        )
+    proposer.tell(rows, np.linspace(0.0, 1.0, len(rows)))

@@ -177,8 +177,10 @@ class CostFunctions:
     def __post_init__(self) -> None:
         """Check the names."""
         for name in self.names:
-            if not name.isidentifier() or self.names.count(name) > 1:
-                raise ConfigError(f"a cost is called '{name}': choose a name of its own, of letters, digits and _")
+            if not name.isidentifier():
+                raise ConfigError(f"a cost is called '{name}': choose a name of letters, digits and _")
+            if self.names.count(name) > 1:
+                raise ConfigError(f"two costs are called '{name}': give each once, and a name of its own")
         for cost in self:
             if not isinstance(cost, Hashable):
                 raise ConfigError(f"cost {cost.name} is not hashable: make its dataclass frozen")

@@ -116,6 +116,8 @@ def check_name(name: Any, kind: str) -> None:
     Raises:
         ConfigError: when it can be no option, or is a column of the evaluations that is taken.
     """
+    if kind == name:
+        raise ConfigError(f"cost {name} is there without --cost: leave that out")
     if not isinstance(name, str) or not name.isidentifier() or name in RESERVED:
         raise ConfigError(
             f"cost '{kind}' is called '{name}': choose a name of its own, of letters, digits and _, other than"

@@ -20,7 +20,7 @@ from trueshot.evaluation.costs import CostScore
 from trueshot.evaluation.fused import Fused, fuse
 from trueshot.evaluation.fusion_config import FusionConfig, ZeroCostScoreConfig, parts_of
 from trueshot.evaluation.protocol import Evaluator
-from trueshot.evaluation.proxies.names import ALIASES, PROXIES
+from trueshot.evaluation.proxies.names import ALIASES, COSTS, LIVE, PROXIES
 from trueshot.evaluation.wrappers import Cached
 from trueshot.evaluation.zero_cost import ProxyImages, ProxyTable, ZeroCost
 from trueshot.spaces import Space
@@ -101,6 +101,8 @@ def zero_cost(context: Context, name: str) -> Evaluator:
     name = ALIASES.get(name, name)
     if name in PROXIES:
         return ZeroCost(context.proxies if name in context.proxies.names else proxy_table(context, [name]), name)
+    if name not in (*COSTS, *LIVE) and name in context.costs.names:
+        return CostScore(context.space, name, context.costs)
     return CostScore(full_depth(context), name)
 
 

@@ -51,7 +51,7 @@ class OwnStrategy(Own):
     def forecast(self) -> Forecast:
         """Return what the phases are expected to take: no phases where the strategy foretells nothing."""
         with blaming(f"strategy {self.kind} cannot tell how long it takes", "correct its `forecast`"):
-            forecast = getattr(self.made, "forecast", lambda: Forecast(()))()
+            forecast = getattr(self.made, "forecast", lambda: Forecast((), partial=True))()
         told = f"`forecast` of strategy {self.kind}"
         if not isinstance(forecast, Forecast):
             raise ConfigError(f"{told} gave {type(forecast).__name__}: return a Forecast, of no phases: Forecast(())")
@@ -60,7 +60,7 @@ class OwnStrategy(Own):
         for phase in phases:
             if not isinstance(phase, Phase) or not isinstance(phase.name, str) or not _is_duration(phase.seconds):
                 raise ConfigError(f"{told} holds {phase!r}: give a Phase of a name and of seconds, from 0")
-        return Forecast(phases)
+        return Forecast(phases, forecast.partial)
 
     def run(self) -> Found:
         """Find architectures."""

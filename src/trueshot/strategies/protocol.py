@@ -24,9 +24,15 @@ class Phase:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run is expected to take, phase by phase; measured, hence different each time."""
+    """What a run is expected to take, phase by phase; measured, hence different each time.
+
+    Attributes:
+        phases: in their order.
+        partial: whether there are phases of which nobody tells how long they take.
+    """
 
     phases: tuple[Phase, ...]
+    partial: bool = False
 
     @property
     def total(self) -> float:
@@ -37,11 +43,12 @@ class Forecast:
         return iter(self.phases)
 
     def __add__(self, other: Forecast) -> Forecast:
-        return Forecast(self.phases + other.phases)
+        return Forecast(self.phases + other.phases, self.partial or other.partial)
 
     def __str__(self) -> str:
         told = ", ".join(f"{phase.name} {format_duration(phase.seconds)}" for phase in self)
-        return f"forecast: {format_duration(self.total)} in all ({told})"
+        more = " besides the time of the strategy, which it does not tell" if self.partial else " in all"
+        return f"forecast: {format_duration(self.total)}{more}{f' ({told})' if told else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)

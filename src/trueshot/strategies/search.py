@@ -235,7 +235,9 @@ class Search:
             # Its bounds may be others than those of this search, and with them what was sampled.
             stored = earlier.config["search"]
             budget = BudgetConfig.make(stored["budget"])
-            known = self.context.replace(bounds=budget.bounds(self.context.costs))
+            # A cost of the user's own may be unknown here, and has no say in what was sampled.
+            most = {name: value for name, value in budget.most.items() if name in self.context.costs.names}
+            known = self.context.replace(bounds=budget.replace(most=most, least={}).bounds(self.context.costs))
             sampler = trained.weights.config.sampler.build(known)
         told = [("Supernet trained with", describe_sampler(sampler))]
         if self._way == "fine-tuned" and len(history) > 1:

@@ -18,7 +18,6 @@ from trueshot.evaluation.proxies.names import PROXIES
 from trueshot.evaluation.timing import median_seconds
 from trueshot.evaluation.zero_cost import ProxyTable
 from trueshot.strategies.fusing import parts_cache, proxies_of, proxy_table, zero_cost
-from trueshot.strategies.rankings.truth import FREE
 from trueshot.strategies.scoring import Scores
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def score_baselines(ranking: Ranking) -> dict[str, Baseline]:
     found: dict[str, Baseline] = {}
     for name in ranking.config.ranking.baselines:
         start = time.monotonic()
-        if name in FREE:
+        if name not in ranking.truth.others:
             # What evaluators need is there for all.
             there = few(ranking) if name in needed(ranking)[1] else np.arange(len(archs))
             found[name] = there, zero_cost(context, name)(archs[there]), time.monotonic() - start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Truth:
         streams: Streams,
         *,
         short: str | None = None,
+        costs: Sequence[str] = (),
     ) -> Truth:
         """Read the column, draw the architectures where not all are scored, and find the baselines' columns.
 
@@ -55,6 +57,7 @@ class Truth:
             options: of the ranking.
             streams: source of the draw.
             short: column that stands for short trainings.
+            costs: names of what is no column, beside those that every space has.
 
         Raises:
             DataError: when file or column is absent, an architecture is none of the space, or the column for short
@@ -63,9 +66,10 @@ class Truth:
         """
         table = TruthTable.read(path)
         values = table.column(column)
+        free = tuple(dict.fromkeys((*FREE, *costs)))
         for name in options.baselines:
-            if name not in (*FREE, *table.columns):
-                raise ConfigError(f"unknown baseline '{name}': choose {', '.join(FREE)}, or a column of {path}")
+            if name not in (*free, *table.columns):
+                raise ConfigError(f"unknown baseline '{name}': choose {', '.join(free)}, or a column of {path}")
         known = np.flatnonzero(~np.isnan(values))
         if len(known) < 10:
             raise DataError(f"{path} knows column {column} of {len(known)} architectures only: 10 are needed at least")
@@ -73,7 +77,7 @@ class Truth:
         if wanted is not None and wanted < len(known):
             known = np.sort(streams.numpy("ranking/architectures").choice(known, wanted, replace=False))
         archs = rows_of([table.architectures[index] for index in known], space)
-        others = {name: table.column(name)[known] for name in options.baselines if name not in FREE}
+        others = {name: table.column(name)[known] for name in options.baselines if name not in free}
         looked_up = None if short is None else table.column(short)[known]
         if looked_up is not None and (lacking := int(np.isnan(looked_up).sum())):
             raise DataError(
