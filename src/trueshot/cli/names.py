@@ -142,8 +142,9 @@ GUARDS: Mapping[str, str] = {
 def find(room: str, name: str) -> Named:
     """Return what a name stands for, or a user's own class, ``module:Class`` or ``path/file.py:Class``.
 
-    An evaluator's name may have words and wrappers: ``supernet:parameter+twins`` (:class:`EvaluatorName`). The name of
-    a predictor is one too: that of an evaluator which fits it to a table.
+    An evaluator's name may have words and wrappers: ``supernet:parameter+twins``
+    (:class:`~trueshot.evaluation.config.EvaluatorName`). The name of a predictor is one too: that of an evaluator which
+    fits it to a table.
 
     Raises:
         ConfigError: when there is no such name, file, module or class.
@@ -181,8 +182,8 @@ def refuse_own_code(stored: Any, said: Any, where: str) -> None:
     for text in _texts(stored):
         if _OWN.search(text) and text not in typed:
             raise ConfigError(
-                f"{where} uses {text}, code of its own, which is not run: add --trust-code if you trust it, or name it"
-                " in this command too"
+                f"{where} uses {text}, code of its own, which is not run: add --trust-code (in Python"
+                " trust_code=True) if you trust it, or name it in this command too"
             )
 
 

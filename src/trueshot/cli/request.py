@@ -19,7 +19,7 @@ from trueshot.cli.values import NO_TABLE, OUTSIDE, Said, fitted_space, let_worke
 from trueshot.core.errors import ConfigError
 from trueshot.core.executor import make_executor
 from trueshot.core.modules import source_of
-from trueshot.core.observe import Observer
+from trueshot.core.observe import SILENT, Observer
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_duration, parse_duration
 from trueshot.search.extremes import cost_range
@@ -110,6 +110,30 @@ def prepare(request: Request, observer: Observer) -> SearchRun:
         return search
     deadline = Deadline(run, schedule["seconds"], schedule["ends"], cut=schedule["cut"], started=began)
     return replace(search, context=search.context.replace(deadline=deadline))
+
+
+def searched_again(supernet: Path, *, device: str | None = None, trust_code: bool = False) -> SearchRun:
+    """Return the search of an earlier run's supernet on the data of that run; nothing is written, nor told.
+
+    Args:
+        supernet: directory of the earlier run.
+        device: its type; the GPU where there is one without it.
+        trust_code: whether code of its own, which the run names, may be run.
+
+    Raises:
+        TrueshotError: naming what of the run is not usable, such as its images.
+    """
+    request = Request(
+        said=Said(values={}),
+        out=None,
+        resume=False,
+        supernet=supernet,
+        preset=None,
+        device=device,
+        time_budget=None,
+        trust_code=trust_code,
+    )
+    return _made(request, SILENT).search
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ class Search:
     def run(self) -> Found:
         """Search, or finish what an earlier attempt left."""
         context = self.context
-        trained = None if self._weights is None else self._trained(self._weights)
+        trained = self.trained_supernet()
         context = context.replace(trained=trained, sampler=self.sampler)
         start = time.monotonic()
         evaluator: Evaluator = self.config.oracle.build(context)
@@ -295,8 +295,11 @@ class Search:
         deadline.decide("search", lambda: {"evaluations": len(history)})
         return history
 
-    def _trained(self, weights: SharedWeights) -> TrainedSupernet:
-        """Train and sample the shared weights, or take those of an earlier run."""
+    def trained_supernet(self) -> TrainedSupernet | None:
+        """Train and sample the shared weights, or take those of an earlier run; ``None`` where none are needed."""
+        weights = self._weights
+        if weights is None:
+            return None
         context, supernet = self.context, weights.make()
         if context.earlier is None:
             kept = weights.last_epochs() if self._way == "median" else ()

@@ -124,7 +124,7 @@ class TrainedSupernet:
         )
         return OneShot(
             self.supernet,
-            self._validation(),
+            self.validation_batches(),
             calibration=calibration,
             recalibration=recalibration,
             metric=metric or config.metric,
@@ -153,7 +153,8 @@ class TrainedSupernet:
         among = "" if count == total else f" on {count:,} of {total:,} images"
         return f"{how}; {norms}; validation {metric or self.config.metric}{among}"
 
-    def _validation(self) -> EvaluationBatches:
+    def validation_batches(self) -> EvaluationBatches:
+        """Return the batches of the validation images on which architectures are scored."""
         context = self.weights.context
         limit = scored_images(self.config.images, context.space.input_shape)
         return measured_batches(context, context.images.validation, self.config.batch_size, limit)
@@ -172,7 +173,7 @@ class TrainedSupernet:
         )
         return Trial(
             batches,
-            self._validation(),
+            self.validation_batches(),
             fine_tuning(self.fine_tune_lr),
             streams,
             data=context.images.digest,
