@@ -49,6 +49,23 @@ def test_json_is_one_object_and_progress_is_plain_lines(finished):
     assert positions == sorted(positions)
 
 
+JARGON = ("p_drop", "fingerprint", "SGLD", "BatchNorm", "oracle", "paper", "digest")
+
+
+def test_a_run_and_its_report_begin_in_plain_words(finished):
+    begin = finished.stderr.partition("forecast: ")[0]
+    assert "search: a supernet, one network that holds the weights of all of them, is trained" in begin
+    report = re.sub(r"<style>.*?</style>", "", (finished.path / "report.html").read_text(), flags=re.DOTALL)
+    opening, _, details = report.partition("<h2>")
+    assert "8 architectures were scored; the best were trained from scratch" in opening
+    for word in JARGON:
+        assert word not in begin
+        assert word not in opening
+    # The details are there, where they are looked for.
+    assert finished.result["evaluator"] in details
+    assert "with each branch left out with probability" in details
+
+
 def test_the_result_says_what_was_found(finished):
     result = finished.result
     recommended, winner, random = result["networks"]

@@ -258,12 +258,12 @@ def test_it_says_whether_the_search_trained_each_architecture(make_run, each):
     change(run, evaluator="train", **({"trains_each": True} if each else {}))
     text = " ".join(" ".join(parsed(write_report(run).read_text()).text).split())
     told = (
-        "architectures, each trained from scratch on training images and scored on validation images (train), the best"
+        "architectures were trained from scratch on training images and scored on validation images; the best were"
         " trained anew and compared with random and off-the-shelf networks.",
         "The search trained each architecture from scratch and ranked them by what each reached on validation images",
     )
     otherwise = (
-        "architectures, scored by train, the best trained from scratch and compared with",
+        "architectures were scored; the best were trained from scratch and compared with",
         "The search ranked architectures by a score (train).",
     )
     assert all((words in text) == each for words in told)

@@ -73,6 +73,8 @@ def test_another_budget_is_served_without_training(done, tmp_path):
         budget={"max_madds": middle},
         retraining={"off_the_shelf": False},
     )
+    (announced,) = again.strategy.announce()
+    assert f"search: the supernet of {source.path}, one network" in announced
     other = again.run()
     assert other.head["digest"] == result.head["digest"]
     # What the supernet was trained with is not what a new bound would have trained it with.
@@ -148,6 +150,30 @@ def test_evolution_trains_each_architecture_where_it_is_told_to(tmp_path):
     assert all(0 <= score <= 1 for score in front.scores)
     assert result.head["evaluator"] == "train"
     assert result.named("supernet") is None
+
+
+THREE = {"evaluations": 3}
+
+
+@pytest.mark.parametrize(
+    ("over", "told"),
+    [
+        ({}, "is trained; it then scores 8 architectures, chosen by nsga2"),
+        ({"oracle": "supernet:single"}, "is trained; it then scores 8 architectures, chosen by nsga2"),
+        ({"proposer": {"kind": "random", **THREE}}, "it then scores 3 architectures, chosen by random"),
+        ({"oracle": "fused"}, "is trained; it then scores 8 architectures, by fused, chosen by nsga2"),
+        (
+            {"strategy": "random", "oracle": "train", "proposer": THREE},
+            "random chooses 3 architectures; each is trained",
+        ),
+        ({"strategy": "evolution", "oracle": "naswot", "proposer": {"population": 2, **THREE}}, "naswot scores them"),
+    ],
+)
+def test_a_search_says_in_plain_words_what_it_will_do(tmp_path, over, told):
+    (line,) = make_search(tmp_path, **over).strategy.announce()
+    assert line.startswith("search: ")
+    assert told in line
+    assert ("a supernet, one network that holds the weights of all of them" in line) == ("it then scores" in told)
 
 
 @pytest.mark.parametrize(

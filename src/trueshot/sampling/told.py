@@ -12,12 +12,11 @@ from trueshot.sampling.twins import Deisomorphic, FixedPool, LazyDeisomorphic
 def describe_sampler(sampler: Sampler) -> str:
     """Say how architectures are drawn; a user's own sampler is told by the name of its class."""
     if isinstance(sampler, Matched):
-        told = f"p_drop {sampler.p_drop:.3f} for {format_count(sampler.expected_madds)} expected MAdds"
+        expected = f"{format_count(sampler.expected_madds)} MAdds expected"
         if sampler.drops_nothing:
-            return f"{told}, which drops nothing: only the full topology is sampled"
-        if (sampler.dropped > sampler.p_drop + 1e-12).any():
-            return f"{told}, each branch as often as uniformly at least"
-        return told
+            return f"with every branch kept: only the full topology is sampled, {expected}"
+        floor = ", but no more rarely than uniformly" if (sampler.dropped > sampler.p_drop + 1e-12).any() else ""
+        return f"with each branch left out with probability {sampler.p_drop:.3f}{floor}: {expected}"
     if isinstance(sampler, LiveConvolution):
         return f"{describe_sampler(sampler.sampler)}, with a live convolution"
     if isinstance(sampler, Deisomorphic):

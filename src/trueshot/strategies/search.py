@@ -156,10 +156,19 @@ class Search:
 
     def announce(self) -> list[str]:
         """Return lines that say what is about to happen."""
-        how = f"the first are drawn {describe_sampler(self.sampler)}"
-        total = self.config.asker.says("evaluations")
+        oracle, total = self.config.oracle, self.config.asker.says("evaluations")
         count = "architectures" if total is None else f"{total:,} architectures"
-        return [f"search: {self.config.asker.kind} asks {self.config.oracle.kind} for the scores of {count}; {how}"]
+        if self._weights is None:
+            way = "each is trained from scratch" if oracle.says("trains_each", False) else f"{oracle.kind} scores them"
+            return [f"search: {self.config.asker.kind} chooses {count}; {way}"]
+        known = self.context.earlier
+        begin = (
+            "a supernet, one network that holds the weights of all of them, is trained"
+            if known is None
+            else f"the supernet of {known.path}, one network that holds the weights of all of them, is taken"
+        )
+        more = "" if oracle.kind.partition(":")[0] == "supernet" else f", by {oracle.kind}"
+        return [f"search: {begin}; it then scores {count}{more}, chosen by {self.config.asker.kind}"]
 
     def forecast(self) -> Forecast:
         """Return what the phases are expected to take, from a few steps on throw-away weights."""
