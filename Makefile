@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.installed
+DOCS_STAMP := .venv/.docs-installed
 MAX_MADDS ?= 150k
 
 # Where the optional data sets lie beside the clone.
@@ -9,7 +10,7 @@ ifneq ($(wildcard ../shared/data),)
 export TRUESHOT_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: install search test lint clean
+.PHONY: install search test lint docs clean
 
 install: $(STAMP)
 
@@ -43,6 +44,15 @@ lint: $(STAMP)
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+# The site, in build/site; a link that leads nowhere fails.
+docs: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "build/site/index.html (its search needs a server: $(BIN)/mkdocs serve)"
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' -c constraints.txt
+	@touch $(DOCS_STAMP)
 
 clean:
 	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -57,6 +57,7 @@ def arrange(recalibration: Recalibration, validation: Sequence[Batch]) -> tuple[
 
 
 RUNNING = Recalibration(mode="running")
+"""The statistics of the supernet, as trained."""
 
 PRESETS: Mapping[str, Recalibration] = {
     # ST-NAS does not say; the statistics are estimated anew from 20 of its training batches.
