@@ -16,7 +16,7 @@ from trueshot.strategies.trained import TrainedSupernet
 def load_supernet(path: str | Path, *, device: str | None = None, trust_code: bool = False) -> TrainedSupernet:
     """Load the trained supernet of a search, with its space and its images; nothing is trained or written.
 
-    The images are read again from where the run had them, with the split of it. PyTorch keeps its number of threads.
+    The images are read again from where the run had them, with its split. PyTorch keeps its number of threads.
 
     Args:
         path: run directory of a search that has trained its supernet.
