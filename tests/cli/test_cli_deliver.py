@@ -44,11 +44,14 @@ def expected(folder, images):
 
 
 def test_report_writes_the_page_anew(run):
+    before = (run / "report.html").read_text()
     (run / "report.html").unlink()
     code, stdout, stderr = invoke("report", run)
     assert (code, stdout, stderr) == (0, f"{run / 'report.html'}\n", "")
     page = (run / "report.html").read_text()
     assert "best-1" in page
+    assert "<h3>Confusion matrix of recommended" in page
+    assert page == before
     assert json.loads(invoke("report", run, "--json")[1])["report"] == str(run / "report.html")
 
 

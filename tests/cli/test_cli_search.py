@@ -419,6 +419,10 @@ def folder_run(digit_files, tmp_path_factory):
 def test_a_folder_is_searched(folder_run, digit_files):
     root = digit_files[0]
     result = json.loads((folder_run / "result.json").read_text())
+    (mistakes,) = (section["mistakes"] for section in result["sections"] if section["kind"] == "mistakes")
+    for mistake in mistakes:
+        assert Path(mistake["name"]).parent.name == mistake["true"] != mistake["given"]
+    assert (folder_run / "report.html").read_text().count("<img src=") == len(mistakes)
     assert result["dataset"]["classes"] == ["one", "two", "zero"]
     assert result["dataset"]["test"] + result["dataset"]["validation"] + result["dataset"]["train"] == 150
     image = next((root / "val" / "zero").iterdir())
@@ -457,9 +461,10 @@ def test_strong_imbalance_is_said_and_reported(digit_files, tmp_path, monkeypatc
     _, pixels, labels = digit_files
     keep = np.flatnonzero((labels == 0) | ((labels == 1) & (np.arange(len(labels)) % 8 == 0)))
     write_images(tmp_path / "data", pixels[keep], labels[keep])
-    code, _, stderr = invoke(*folder_search(tmp_path / "data", tmp_path / "run", "--set", "data.image_size=8"))
+    code, stdout, stderr = invoke(*folder_search(tmp_path / "data", tmp_path / "run", "--set", "data.image_size=8"))
     assert code == 0, stderr
     assert "note: classes are imbalanced: 'zero' has" in stderr
+    assert "balanced ┃" in stdout
     report = (tmp_path / "run" / "report.html").read_text()
     assert "imbalanced" in report
     assert "balanced accuracy" in report.lower()

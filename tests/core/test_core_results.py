@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from trueshot.core.errors import RunError
+from trueshot.core.mistakes import Confusion, Mistake, Mistakes
 from trueshot.core.records import Accuracy, NetworkRecord
 from trueshot.core.results import CostAxis, Front, Line, Networks, Result, Series, Table, Text
 
@@ -22,6 +23,8 @@ RECORD = NetworkRecord(
     validation=None,
     test=ACCURACY,
     seconds=2.0,
+    steps=120,
+    epochs=2.5,
 )
 RESULT = Result(
     command="search",
@@ -32,8 +35,18 @@ RESULT = Result(
         Series(name="s", title="S", x="epoch", y="loss", lines=(Line(name="a", x=[1, 2], y=[0.5, None]),)),
         Table(name="t", title="T", heads=("a", "b"), rows=(("x", 1.0), ("y", None)), note="of three"),
         Text(name="w", title="W", rows=(("label", "text"), ("", "a paragraph"))),
+        Confusion(name="c", title="C", classes=("a", "b"), counts=((0, 0, 7), (1, 0, 2))),
+        Mistakes(
+            name="m", title="M", note="Of two.",
+            mistakes=(
+                Mistake(
+                    image="data:image/png;base64,AAAA", side=8, name="x/a.png", true="b", given="a", probability=0.9,
+                    of_true=0.1,
+                ),
+            ),
+        ),
     ),
-)
+)  # fmt: skip
 
 
 def test_every_section_reads_back_as_itself(tmp_path):

@@ -8,6 +8,7 @@ from torch import nn
 
 from trueshot.core.errors import DataError, TrainingError
 from trueshot.evaluation import measure
+from trueshot.evaluation.accuracy import measure_answers
 
 
 def table(n=97, classes=7, seed=0):
@@ -48,6 +49,32 @@ def test_a_module_is_run_in_evaluation_mode_and_keeps_its_own():
     assert first == second
     assert [module.training for module in network] == [True, False, True, True]
     assert network.training
+
+
+def test_answers_are_kept_in_the_order_of_the_images_in_one_pass():
+    images, labels = torch.randn(97, 4, generator=torch.Generator().manual_seed(0)), table()[1]
+    network = nn.Sequential(nn.Linear(4, 7), nn.Dropout(0.9)).train()
+    passes = []
+
+    def batches():
+        passes.append(1)
+        yield from cut(images, labels, 10)
+
+    accuracy, answers = measure_answers(network, batches(), 7)
+    assert passes == [1]
+    assert network.training
+    assert accuracy == measure(network, cut(images, labels, 10), 7)
+    with torch.no_grad():
+        shares = network[0](images).double().softmax(1).numpy()
+    np.testing.assert_array_equal(answers.given, shares.argmax(1))
+    np.testing.assert_allclose(answers.probability, shares.max(1))
+    np.testing.assert_allclose(answers.of_true, shares[range(97), labels])
+
+
+def test_answers_agree_with_the_accuracy_where_classes_are_tied():
+    labels = torch.arange(40) % 8
+    accuracy, answers = measure_answers(nn.Identity(), [(torch.zeros(40, 8), labels)], 8)
+    assert (answers.given == labels.numpy()).mean() == accuracy.top1
 
 
 def test_what_cannot_be_measured_is_an_error():

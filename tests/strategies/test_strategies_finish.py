@@ -1,14 +1,18 @@
 """Training from scratch of what was found, and its comparison with random networks."""
 
 import json
+import shutil
 
+import pytest
 import torch
 from strategy_parts import SPACE, make_search
 
 from trueshot.core.errors import TrainingError
 from trueshot.core.results import Networks
+from trueshot.core.run import RunDirectory
 from trueshot.spaces.offtheshelf import MobileNetV2
 from trueshot.strategies.finish.choice import choose
+from trueshot.strategies.finish.finish import Finish
 from trueshot.strategies.finish.network import NetworkTraining
 from trueshot.strategies.finish.picking import Candidate
 
@@ -61,9 +65,16 @@ def test_a_network_off_the_shelf_of_an_earlier_release_is_not_trained_again(tmp_
     assert weights.stat().st_mtime_ns == before
 
 
-def test_what_is_chosen_is_trained_anew_on_more_images(tmp_path):
-    search = make_search(tmp_path, retraining={"off_the_shelf": False})
-    finish, result = search.finish, search.run()
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A search and its result."""
+    search = make_search(tmp_path_factory.mktemp("finished"), retraining={"off_the_shelf": False})
+    return search, search.run()
+
+
+def test_what_is_chosen_is_trained_anew_on_more_images(finished):
+    search, result = finished
+    finish = search.finish
     recommended, *compared = result.of_kind(Networks)[0].records
     assert (recommended.role, recommended.validation) == ("recommended", None)
     assert all(record.validation.n == len(finish.context.dataset.validation) for record in compared)
@@ -73,6 +84,47 @@ def test_what_is_chosen_is_trained_anew_on_more_images(tmp_path):
     assert recommended.arch == chosen.arch
     files = [finish.context.run.network(one.name, one.role) / "model.safetensors" for one in (recommended, chosen)]
     assert files[0].read_bytes() != files[1].read_bytes()
+    # 60 test images were read once, for figures and mistakes alike.
+    confusion, mistakes = result.named("confusion"), result.named("mistakes")
+    assert sum(count for true, given, count in confusion.counts if true == given) == round(recommended.test.top1 * 60)
+    assert confusion.images == sum(result.head["dataset"]["test_counts"]) == recommended.test.n == 60
+    assert 0 < len(mistakes.mistakes) <= 12
+    assert [one.probability for one in mistakes.mistakes] == sorted(m.probability for m in mistakes.mistakes)[::-1]
+    assert all("of digits" in one.name and one.side == 8 for one in mistakes.mistakes)
+    # 160 images, and 200 with those of validation, in batches of 64, for an epoch.
+    assert [(record.steps, record.epochs) for record in compared] == [(2, 1.0)] * len(compared)
+    assert (recommended.steps, recommended.epochs) == (3, 1.0)
+    rows = result.head["decision"]["rows"]
+    assert [(row["steps"], row["epochs"]) for row in rows] == [(3, 1.0)] + [(2, 1.0)] * (len(rows) - 1)
+
+
+def test_a_run_killed_after_the_test_shows_the_same_mistakes(finished, tmp_path, monkeypatch):
+    search, whole = finished
+    run = RunDirectory(tmp_path / "run")
+    shutil.copytree(search.context.run.path, run.path)
+    run.result.unlink()
+
+    def read_again(self):
+        raise AssertionError("test images were read again")
+
+    monkeypatch.setattr(Finish, "_measure", read_again)
+    again = make_search(run.path, retraining={"off_the_shelf": False}).run()
+    assert [again.named(name) for name in ("networks", "confusion", "mistakes")] == [
+        whole.named(name) for name in ("networks", "confusion", "mistakes")
+    ]
+    assert again.head["decision"] == whole.head["decision"]
+    # A run of an earlier release, which kept neither mistakes nor lengths, ends as well.
+    path = run.path / "log" / "test.json"
+    content = json.loads(path.read_text())
+    content.pop("mistakes")
+    content["networks"] = [
+        {key: value for key, value in one.items() if key not in ("steps", "epochs")} for one in content["networks"]
+    ]
+    path.write_text(json.dumps(content))
+    run.result.unlink()
+    earlier = make_search(run.path, retraining={"off_the_shelf": False}).run()
+    assert earlier.named("confusion") is None
+    assert {row["steps"] for row in earlier.head["decision"]["rows"]} == {None}
 
 
 def test_a_training_on_more_images_that_breaks_leaves_the_compared_network(tmp_path, monkeypatch):
@@ -87,6 +139,6 @@ def test_a_training_on_more_images_that_breaks_leaves_the_compared_network(tmp_p
     result = search.run()
     recommended, *compared = result.of_kind(Networks)[0].records
     chosen = next(record for record in compared if record.name == recommended.of)
-    assert recommended.test == chosen.test
+    assert (recommended.test, recommended.steps) == (chosen.test, chosen.steps)
     assert "trained anew" not in result.head["decision"]["sentence"]
     assert any("the loss is nan" in line for line in search.context.observer.lines)

@@ -207,13 +207,9 @@ def _first_images(test: Part, preprocessing: Preprocessing, count: int = 32) -> 
     """Return the first test images, ready for a network."""
     import numpy as np
 
-    from trueshot.training.data.dataset import EncodedImages
-    from trueshot.training.data.loaders import read_whole
+    from trueshot.training.data.loaders import pixels_of
 
-    images = test.images
-    if isinstance(images, EncodedImages):
-        return preprocessing.normalise(read_whole(images.take(np.arange(min(count, len(images))))))
-    return preprocessing.normalise(images[:count])
+    return preprocessing.normalise(pixels_of(test, np.arange(min(count, len(test)))))
 
 
 def _made_up(preprocessing: Preprocessing, count: int = 8) -> Tensor:

@@ -228,7 +228,8 @@ def _show(console: Console, prepared: SearchRun, result: dict[str, Any]) -> None
 
     costs = prepared.context.costs
     networks = [NetworkRecord.from_json(record) for record in result["networks"]]
-    table = Table("network" if networks else "architecture", "budget", *costs.names, "score", "test top-1")
+    balanced = ["balanced"] if result["dataset"] is not None and result["dataset"]["imbalanced"] else []
+    table = Table("network" if networks else "architecture", "budget", *costs.names, "score", "test top-1", *balanced)
     for record in networks:
         table.add_row(
             record.name,
@@ -236,6 +237,7 @@ def _show(console: Console, prepared: SearchRun, result: dict[str, Any]) -> None
             *(costs.format(name, record.costs[name]) if name in record.costs else "" for name in costs.names),
             "" if record.score is None else f"{record.score:.4f}",
             "" if record.test is None else f"{100 * record.test.top1:.2f} %",
+            *("" if record.test is None else f"{100 * record.test.balanced:.2f} %" for _ in balanced),
         )
     for found in [] if networks else result["found"][:10]:
         told = (costs.format(name, found["costs"][name]) for name in costs.names)

@@ -25,6 +25,8 @@ class Row:
         costs: by name, mean over the networks.
         size: bytes of the exported ONNX file, ``None`` where it was not exported.
         milliseconds: of one image by onnxruntime on this machine, one thread; ``None`` where it was not measured.
+        steps: optimizer steps of each training, 0 where only a head was fitted; ``None`` where it is not known.
+        epochs: how often these saw each training image; both are means where lengths differ.
         remarks: what else a reader must know, such as "above the bound".
     """
 
@@ -35,6 +37,8 @@ class Row:
     costs: Mapping[str, float]
     size: int | None = None
     milliseconds: float | None = None
+    steps: float | None = None
+    epochs: float | None = None
     remarks: tuple[str, ...] = ()
 
 

@@ -51,6 +51,9 @@ class NetworkRecord:
         test: on the test images, read once at the end.
         seconds: training time.
         of: name of the network that was chosen and trained anew, ``None`` for all but the recommended one.
+        steps: optimizer steps of its training, 0 where only a head was fitted; ``None`` in results of earlier
+            releases.
+        epochs: how often these saw each of its training images.
         converged: whether half as long a training of a network of its kind was less than a point worse on validation
             images, ``None`` where that was not tried.
     """
@@ -67,6 +70,8 @@ class NetworkRecord:
     seconds: float
     of: str | None = None
     converged: bool | None = None
+    steps: int | None = None
+    epochs: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -16,6 +16,7 @@ import pydantic
 
 from trueshot.core.errors import ConfigError, RunError
 from trueshot.core.files import read_json, write_json
+from trueshot.core.mistakes import Confusion, Mistake, Mistakes
 from trueshot.core.records import NetworkRecord
 
 VERSION = 2
@@ -156,9 +157,11 @@ class Text:
     rows: tuple[tuple[str, str], ...]
 
 
-Section = Series | Table | Front | Networks | Text
+Section = Series | Table | Front | Networks | Text | Confusion | Mistakes
 
-KINDS: Mapping[str, type[Section]] = {kind.kind: kind for kind in (Series, Table, Front, Networks, Text)}
+KINDS: Mapping[str, type[Section]] = {
+    kind.kind: kind for kind in (Series, Table, Front, Networks, Text, Confusion, Mistakes)
+}
 
 
 def check_section(section: Any, told: str) -> None:
@@ -190,6 +193,8 @@ def check_section(section: Any, told: str) -> None:
         lengths = [(len(line.x), len(line.y)) for line in section.lines]
     if isinstance(section, Front):
         lengths = [(len(section.costs), len(section.scores))]
+    if isinstance(section, Confusion | Mistakes) and (wrong := section.check()):
+        raise ConfigError(f"{told} {wrong}")
     if unequal := [pair for pair in lengths if pair[0] != pair[1]]:
         raise ConfigError(f"{told} holds {unequal[0][0]} values where it needs {unequal[0][1]}: give as many of both")
 
@@ -230,8 +235,7 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        sections = [{"kind": section.kind, **dataclasses.asdict(section)} for section in self.sections]
-        return {"command": self.command, **self.head, "sections": sections}
+        return {"command": self.command, **self.head, "sections": [section_to_json(one) for one in self.sections]}
 
     def write(self, path: Path) -> None:
         """Write it atomically."""
@@ -246,14 +250,21 @@ class Result:
         """
         content = read_json(path, version=VERSION)
         try:
-            sections = tuple(_section(section) for section in content.pop("sections"))
+            sections = tuple(section_from_json(section) for section in content.pop("sections"))
             content.pop("version")
             return cls(command=content.pop("command"), head=content, sections=sections)
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{path} is incomplete ({error}): repeat the command that made it with --resume") from error
 
 
-def _section(content: dict[str, Any]) -> Section:
+def section_to_json(section: Section) -> dict[str, Any]:
+    """Return plain JSON values of a section."""
+    return {"kind": section.kind, **dataclasses.asdict(section)}
+
+
+def section_from_json(content: Mapping[str, Any]) -> Section:
+    """Read what :func:`section_to_json` returned; anything else raises ``KeyError`` or ``TypeError``."""
+    content = dict(content)
     kind = KINDS[content.pop("kind")]
     if kind is Series:
         content["lines"] = tuple(Line(**line) for line in content["lines"])
@@ -265,4 +276,8 @@ def _section(content: dict[str, Any]) -> Section:
         content["records"] = tuple(NetworkRecord.from_json(record) for record in content["records"])
     if kind is Text:
         content["rows"] = tuple((label, text) for label, text in content["rows"])
+    if kind is Confusion:
+        content["classes"], content["counts"] = tuple(content["classes"]), tuple(map(tuple, content["counts"]))
+    if kind is Mistakes:
+        content["mistakes"] = tuple(Mistake(**mistake) for mistake in content["mistakes"])
     return kind(**content)

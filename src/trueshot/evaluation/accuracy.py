@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from jaxtyping import Float64, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -41,6 +44,42 @@ def measure(network: Callable[[Tensor], Tensor], batches: Iterable[Batch], class
     )
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a network answered to images, in their order.
+
+    Attributes:
+        given: number of the class given.
+        probability: that it had, in [0, 1]; ``of_true``: that of the true class.
+    """
+
+    given: Int64[np.ndarray, " n"]
+    probability: Float64[np.ndarray, " n"]
+    of_true: Float64[np.ndarray, " n"]
+
+
+def measure_answers(network: nn.Module, batches: Iterable[Batch], classes: int) -> tuple[Accuracy, Answers]:
+    """Measure a network as :func:`measure` does, and keep what it answered to each image, in one pass."""
+    kept: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def watched() -> Iterator[tuple[Tensor, Tensor]]:
+        for images, labels in batches:
+            logits = network(images).float()
+            given, shares = _best(logits)[:, 0], logits.double().softmax(dim=1)
+            kept.append((given, *(shares.gather(1, of[:, None])[:, 0] for of in (given, labels))))
+            yield logits, labels
+
+    with evaluating(network), torch.inference_mode():
+        accuracy = measure(lambda logits: logits, watched(), classes)
+    given, probability, of_true = (torch.cat(column).cpu().numpy() for column in zip(*kept, strict=True))
+    return accuracy, Answers(given, probability, of_true)
+
+
+def _best(logits: Tensor) -> Tensor:
+    """Return the numbers of the best classes, five at most, ``(n, k)``, the best first."""
+    return logits.topk(min(5, logits.shape[1]), dim=1).indices
+
+
 def _count(
     network: Callable[[Tensor], Tensor], batches: Iterable[Batch], classes: int
 ) -> tuple[tuple[Tensor, Tensor, Tensor], float]:
@@ -51,7 +90,7 @@ def _count(
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
             raise DataError(f"a label lies outside the {classes} classes: labels count from 0 to {classes - 1}")
         logits = network(images).float()
-        best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+        best = _best(logits) == labels[:, None]
         per_image = (torch.ones_like(labels), best[:, 0], best.any(dim=1))
         counts.append(torch.stack([_per_class(labels, values, classes) for values in per_image]))
         losses.append(F.cross_entropy(logits, labels, reduction="sum").double())

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
-from trueshot.reporting.style import GRID, INK, KERNELS, MUTED, STAGES, SURFACE, look
+from trueshot.reporting.style import GRID, INK, KERNELS, MUTED, STAGES, SURFACE, look, shorten
 from trueshot.spaces import NONE, Chain, Space, Topology
 
 _UNIT = 0.62
@@ -141,8 +141,8 @@ def _draw_table(axes: Axes, options: dict[str, str]) -> tuple[float, float, floa
         )
         cell.set_gid(f"decision-{index}")
         axes.add_patch(cell)
-        axes.text(x + 1, y - 0.28, _shorten(name, 16), color=MUTED, fontsize=7, ha="center", va="center")
-        axes.text(x + 1, y - 0.64, _shorten(option, 17), color=INK, fontsize=8, ha="center", va="center")
+        axes.text(x + 1, y - 0.28, shorten(name, 16), color=MUTED, fontsize=7, ha="center", va="center")
+        axes.text(x + 1, y - 0.64, shorten(option, 17), color=INK, fontsize=8, ha="center", va="center")
     return -0.1, 2.0 * columns + 0.1, -1.1 * (-(-len(options) // columns)) - 0.1, 0.2
 
 
@@ -210,7 +210,3 @@ def _side(space: Topology, stage: int) -> int:
 
 def _stage_colour(stage: int) -> str:
     return STAGES[stage % len(STAGES)]
-
-
-def _shorten(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -28,6 +28,7 @@ from trueshot.reporting.style import (
     legend_above,
     look,
     new_figure,
+    shorten,
 )
 
 ROLES = {"winner": ("found by the search", WINNER, "o"), "random": ("random", RANDOM, "s")}
@@ -138,7 +139,7 @@ def classes_figure(network: NetworkRecord, classes: Sequence[str]) -> Figure | N
         for place, index in zip(places, order, strict=True):
             axes.text(102, place, f"{recalls[index]:.1f}", va="center", fontsize=8, color=INK)
         axes.set(xlim=(0, 112), ylim=(-0.7, len(order) - 0.3), xlabel="recall on test images (%)")
-        axes.set_yticks(places, [_shorten(classes[index]) for index in order])
+        axes.set_yticks(places, [shorten(classes[index]) for index in order])
         axes.set_xticks([0, 25, 50, 75, 100])
         axes.grid(visible=False)
         axes.spines[["left", "bottom"]].set_visible(False)
@@ -193,7 +194,3 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
             label=text,
         )
     legend_above(axes, handles)
-
-
-def _shorten(name: str, length: int = 18) -> str:
-    return name if len(name) <= length else name[: length - 1] + "…"

@@ -15,7 +15,7 @@ from trueshot.core.records import Accuracy, NetworkRecord
 from trueshot.core.results import CostAxis, Front, Networks, Result, Section
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_count, format_quantity
-from trueshot.criteria.bootstrap import Interval, proportion_difference_interval, proportion_interval
+from trueshot.criteria.bootstrap import Interval, balanced_interval, proportion_difference_interval, proportion_interval
 from trueshot.criteria.correlation import kendall_tau
 from trueshot.spaces import Space
 from trueshot.spaces.description import rebuild
@@ -108,6 +108,11 @@ class Findings:
         return min(
             candidates, key=lambda network: abs(self.cost_of(network) - self.cost_of(self.compared)), default=None
         )
+
+    def balanced_interval(self, accuracy: Accuracy) -> Interval | None:
+        """Return the 95 % interval of balanced accuracy over the test images; ``None`` of an earlier release."""
+        counts = (self.head["dataset"] or {}).get("test_counts")
+        return None if counts is None else balanced_interval(np.array(accuracy.per_class), np.array(counts))
 
     @property
     def predicted(self) -> list[tuple[NetworkRecord, float, float]]:

@@ -7,11 +7,13 @@ from pathlib import Path
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from trueshot.core.mistakes import Confusion
 from trueshot.core.results import Series
 from trueshot.core.run import RunDirectory
 from trueshot.reporting import figures
 from trueshot.reporting.drawing import draw_architecture
 from trueshot.reporting.findings import Findings, read_findings
+from trueshot.reporting.mistakes import confusion_figure
 from trueshot.reporting.page import save_pictures
 from trueshot.reporting.style import svg
 
@@ -29,6 +31,8 @@ def write_pictures(run: RunDirectory, folder: Path, *, trust_code: bool = False)
     roles = {network.name: network.role for network in findings.networks}
     series = [section for section in findings.more if isinstance(section, Series)]
     pictures |= {section.name: figures.series_figure(section, roles) for section in series}
+    matrices = {one.name: confusion_figure(one) for one in findings.more if isinstance(one, Confusion)}
+    pictures |= {name: figure for name, figure in matrices.items() if figure is not None}
     return save_pictures(pictures, folder)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from trueshot.core.decision import Row
 from trueshot.core.files import write_text
 from trueshot.core.records import NetworkRecord
 from trueshot.core.results import CostAxis
@@ -16,6 +17,7 @@ from trueshot.core.units import format_duration
 from trueshot.reporting import figures
 from trueshot.reporting.drawing import draw_architecture
 from trueshot.reporting.findings import LEAST_FOR_TAU, Findings, cell, difference_of, interval_of, phrase, read_findings
+from trueshot.reporting.mistakes import shown_mistakes
 from trueshot.reporting.page import flat, render_page
 from trueshot.reporting.pictures import shown_figures
 from trueshot.reporting.sections import shown_sections
@@ -179,6 +181,7 @@ def _body(findings: Findings) -> dict[str, Any]:
         "chosen_by": "" if best is None else findings.chosen_by,
         "table": _table(findings) if best is not None else _found(findings),
         "decision": _decision(findings),
+        "mistakes": shown_mistakes(findings.more),
         "drawings": [_drawing(findings, network) for network in _drawn_networks(findings)],
         "timings": [
             (_LABELS.get(name, name.capitalize()), format_duration(seconds))
@@ -210,7 +213,7 @@ def _table(findings: Findings) -> dict[str, Any]:
     dataset = findings.head["dataset"] or {"classes": (), "imbalanced": False}
     top5, balanced = len(dataset["classes"]) > 5, dataset["imbalanced"]
     heads = ["Network", "Role", "Budget", *map(_title, findings.costs), "Score", "Top-1", "95 % interval"]
-    heads += ["Top-5"] * top5 + ["Balanced"] * balanced + ["Time"]
+    heads += ["Top-5"] * top5 + ["Balanced", "95 % interval"] * balanced + ["Steps", "Epochs", "Time"]
     rows = []
     for network in findings.networks:
         assert network.test is not None
@@ -221,9 +224,10 @@ def _table(findings: Findings) -> dict[str, Any]:
             *(cell(cost, network.costs.get(cost.name)) for cost in findings.costs),
             "–" if network.score is None else f"{network.score:.4g}",
             _percent(network.test.top1),
-            f"{100 * interval.low:.1f} to {100 * interval.high:.1f}",
+            _between(interval.low, interval.high),
             *([_percent(network.test.top5)] if top5 else []),
-            *([_percent(network.test.balanced)] if balanced else []),
+            *([_percent(network.test.balanced), _balanced_between(findings, network)] if balanced else []),
+            *_length(network),
             format_duration(network.seconds),
         ]
         rows.append({"name": network.name, "role": network.role, "cells": cells})
@@ -245,25 +249,43 @@ def _decision(findings: Findings) -> dict[str, Any] | None:
     if decision is None:
         return None
     balanced = findings.head["dataset"]["imbalanced"]
-    heads = ["Network", "Test top-1", "95 % interval", *(["Balanced"] if balanced else [])]
-    heads += [*map(_title, findings.costs), "ONNX, KB", "ms", "Remarks"]
-    rows = []
+    heads = ["Network", "Test top-1", *(["Balanced"] if balanced else [])]
+    # The exported file says what a network takes up; what its weights alone take up matters where that is bounded.
+    costs = [cost for cost in findings.costs if cost.name != "size" or cost.name in findings.head["bounds"]]
+    heads += [*map(_title, costs), "ONNX, KB", "ms", "Steps", "Epochs"]
+    rows, named = [], {network.name: network for network in findings.networks}
     for row in decision.rows:
         several = f"mean of {len(row.names)}, " if len(row.names) > 1 else ""
-        low, high = row.test.low, row.test.high
-        interval = "–" if low is None or high is None else f"{100 * max(low, 0):.1f} to {100 * min(high, 1):.1f}"
+        alone = named.get(row.names[0]) if len(row.names) == 1 else None
+        between = "" if alone is None else _balanced_between(findings, alone)
         cells = [
-            _percent(row.test.value),
-            interval,
-            *([_percent(row.balanced)] if balanced else []),
-            *(cell(cost, row.costs.get(cost.name)) for cost in findings.costs),
-            "–" if row.size is None else f"{row.size / 1000:,.0f}",
-            "–" if row.milliseconds is None else f"{row.milliseconds:.3g}",
-            ", ".join(row.remarks),
+            (_percent(row.test.value), _between(row.test.low, row.test.high)),
+            *([(_percent(row.balanced), between)] if balanced else []),
+            *((cell(cost, row.costs.get(cost.name)), "") for cost in costs),
+            ("–" if row.size is None else f"{row.size / 1000:,.0f}", ""),
+            ("–" if row.milliseconds is None else f"{row.milliseconds:.3g}", ""),
+            *((told, "") for told in _length(row)),
         ]
         name = row.names[0] if len(row.names) == 1 else "random networks"
-        rows.append({"kind": _KINDS[row.kind], "name": name, "detail": f"{several}{_KINDS[row.kind]}", "cells": cells})
+        detail, remarks = f"{several}{_KINDS[row.kind]}", ", ".join(row.remarks)
+        rows.append({"name": name, "detail": detail, "remarks": remarks, "cells": cells})
     return {"sentence": decision.sentence, "heads": heads, "rows": rows, "notes": decision.notes}
+
+
+def _between(low: float | None, high: float | None) -> str:
+    """Write an interval of a share in percent, as far as shares go."""
+    return "–" if low is None or high is None else f"{100 * max(low, 0):.1f} to {100 * min(high, 1):.1f}"
+
+
+def _balanced_between(findings: Findings, network: NetworkRecord) -> str:
+    interval = None if network.test is None else findings.balanced_interval(network.test)
+    return "–" if interval is None else _between(interval.low, interval.high)
+
+
+def _length(trained: NetworkRecord | Row) -> tuple[str, str]:
+    """Return steps and epochs of a training."""
+    steps, epochs = trained.steps, trained.epochs
+    return "–" if steps is None else f"{steps:,.0f}", "–" if epochs is None else f"{epochs:,.0f}"
 
 
 def _found(findings: Findings) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from trueshot.core.mistakes import Confusion, Mistakes
 from trueshot.core.results import Series, Table, Text
 from trueshot.reporting import figures
 from trueshot.reporting.findings import Findings
@@ -13,10 +14,12 @@ from trueshot.reporting.style import svg
 
 
 def shown_sections(findings: Findings) -> list[dict[str, Any]]:
-    """Return every section that the report does not know by itself, ready to be shown by its kind."""
+    """Return every section that the report has no place of its own for, ready to be shown by its kind."""
     roles = {network.name: network.role for network in findings.networks}
     shown = []
     for section in findings.more:
+        if isinstance(section, Confusion | Mistakes):
+            continue
         one: dict[str, Any] = {"kind": section.kind, "title": section.title}
         if isinstance(section, Series):
             one["svg"] = Markup(svg(figures.series_figure(section, roles), f"{section.title}: {section.y}"))

@@ -28,6 +28,7 @@ THEMED = {
     "winner": (WINNER, "#58a3e8"),
     "random": (RANDOM, "#b49ad6"),
     "shelf": (SHELF, "#eda152"),
+    "remark": ("#9a5410", "#eda152"),
     "kernel-1": (KERNELS[0], "#45648a"),
     "kernel-2": (KERNELS[1], "#5c9cdc"),
     "kernel-3": (KERNELS[2], "#b5d8fb"),
@@ -107,6 +108,11 @@ def svg(figure: Figure, description: str) -> str:
 def variables(theme: int) -> str:
     """Return the declarations of :data:`THEMED` for the light (0) or the dark (1) page."""
     return " ".join(f"--{name}: {values[theme]};" for name, values in THEMED.items())
+
+
+def shorten(name: str, length: int = 18) -> str:
+    """Return a name, cut off where it is longer than so many letters."""
+    return name if len(name) <= length else name[: length - 1] + "…"
 
 
 _ROW, _MARKER = 62, 6

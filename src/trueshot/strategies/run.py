@@ -28,7 +28,7 @@ from trueshot.strategies.search import Clock
 from trueshot.strategies.setup import Context, environment
 from trueshot.strategies.short import PHASE, reordered
 from trueshot.strategies.supernet import borrowed_snapshots, load_teacher
-from trueshot.training.data.dataset import Dataset
+from trueshot.training.data.dataset import IMBALANCE, Dataset, imbalance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +231,7 @@ class SearchRun:
             sections.insert(
                 0, Networks(name="networks", title=title, cost=axis, records=tuple(records), comparison=comparison)
             )
+            sections += finished.mistakes
         schedule = self._schedule(finished)
         if schedule:
             sections.append(Text(name="schedule", title="How long it trained", rows=schedule))
@@ -260,6 +261,8 @@ class SearchRun:
 
 
 def _dataset(dataset: Dataset, *, tested: bool) -> dict[str, Any]:
+    # Before the test nobody looks at its classes.
+    counts = dataset.test_counts if tested else None
     return {
         "name": dataset.name,
         "classes": list(dataset.classes),
@@ -269,7 +272,8 @@ def _dataset(dataset: Dataset, *, tested: bool) -> dict[str, Any]:
         "image_size": dataset.image_size,
         "channels": dataset.channels,
         "notes": [*dataset.notes, *(dataset.test.skipped if tested else ())],
-        "imbalanced": dataset.imbalanced,
+        "imbalanced": dataset.imbalanced or (counts is not None and imbalance(counts) >= IMBALANCE),
+        "test_counts": None if counts is None else counts.tolist(),
     }
 
 
@@ -299,7 +303,10 @@ def _continued(before: Line, line: Line) -> Line:
     return Line(name=line.name, x=[before.x[-1], *(before.x[-1] + x for x in line.x)], y=[before.y[-1], *line.y])
 
 
-_SECTIONS = ("networks", "search", "schedule", "how", "short", "supernet", "retraining")
+_SECTIONS = (
+    *("networks", "search", "confusion", "mistakes", "schedule", "how"),
+    *("short", "supernet", "retraining"),
+)
 """Names of the sections that a result may have of itself."""
 
 _SHARED = {"supernet": "supernet", "sgld": "SGLD"}

@@ -106,15 +106,24 @@ def _row(kind: Kind, records: Sequence[NetworkRecord], rule: Rule) -> Row:
         ),
         balanced=float(np.mean([accuracy.balanced for accuracy in tested])),
         costs=costs,
+        steps=_mean([record.steps for record in records]),
+        epochs=_mean([record.epochs for record in records]),
         remarks=tuple(
             remark
             for remark, holds in (
                 ("above the bound", not all(map(rule.allows, records))),
+                ("only its head was trained", all(record.steps == 0 for record in records)),
                 ("not converged", any(record.converged is False for record in records)),
             )
             if holds
         ),
     )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean, ``None`` where a value is not known."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
 
 
 def _by_architecture(records: Sequence[NetworkRecord]) -> np.ndarray:

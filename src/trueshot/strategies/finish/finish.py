@@ -14,8 +14,9 @@ import numpy as np
 from trueshot.core.errors import TrainingError
 from trueshot.core.files import read_json, write_json
 from trueshot.core.records import Accuracy, NetworkRecord
-from trueshot.core.run import read_log
-from trueshot.evaluation.accuracy import measure
+from trueshot.core.results import Section, section_from_json, section_to_json
+from trueshot.core.run import ARCHITECTURE, read_log
+from trueshot.evaluation.accuracy import Answers, measure_answers
 from trueshot.search.bounds import Bounds
 from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.storage import load_network
@@ -23,6 +24,7 @@ from trueshot.strategies.config import BudgetConfig, RetrainingConfig
 from trueshot.strategies.finish.choice import Rule, choose
 from trueshot.strategies.finish.comparison import compare
 from trueshot.strategies.finish.decision import Decision, decide
+from trueshot.strategies.finish.mistakes import mistakes_of
 from trueshot.strategies.finish.network import RECOMMENDED, NetworkTraining
 from trueshot.strategies.finish.picking import (
     Candidate,
@@ -54,12 +56,14 @@ class Finished:
         comparison: of the found with random ones, see :func:`~trueshot.strategies.finish.comparison.compare`.
         decision: which network to take, and what it was chosen from.
         told: on how long networks were trained, for people: pairs of a label and a text.
+        mistakes: sections on what the recommended network gets wrong on the test images.
     """
 
     records: list[NetworkRecord]
     comparison: dict[str, Any] | None
     decision: Decision
     told: tuple[tuple[str, str], ...] = ()
+    mistakes: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +107,13 @@ class Finish:
         anew = trainings.anew(chosen)
         measured = {record.name for record in validated}
         compared = [candidate for candidate in outcome.trained if candidate.name in measured]
-        records = self._test(compared, validated, chosen, anew=anew)
+        records, mistakes = self._test(compared, validated, chosen, anew=anew)
         return Finished(
             records=records,
             comparison=compare(records, notes),
             decision=decide(records, choice, self.rule, notes=self._notes),
             told=trainings.told(records, outcome.given_up),
+            mistakes=mistakes,
         )
 
     @property
@@ -187,7 +192,7 @@ class Finish:
         path = self.context.run.path / "log" / "validation.json"
         if not path.exists():
             found = self._measure("validation", candidates, self.context.images.validation)
-            accuracies = {name: dataclasses.asdict(accuracy) for name, accuracy in found.items()}
+            accuracies = {name: dataclasses.asdict(accuracy) for name, (accuracy, _) in found.items()}
             write_json(path, {"networks": accuracies})
         stored = {name: Accuracy.from_json(one) for name, one in read_json(path)["networks"].items()}
         candidates = [candidate for candidate in candidates if candidate.name in stored]
@@ -206,24 +211,38 @@ class Finish:
 
     def _test(
         self, candidates: Sequence[Candidate], validated: Sequence[NetworkRecord], chosen: Candidate, *, anew: bool
-    ) -> list[NetworkRecord]:
-        """Measure all trained networks on the test images, which are read here for the first and only time."""
+    ) -> tuple[list[NetworkRecord], tuple[Section, ...]]:
+        """Measure all trained networks on the test images, which are read here for the first and only time.
+
+        Returns:
+            The networks, the recommended one first, and the sections on what that one gets wrong.
+        """
         context = self.context
         path = context.run.path / "log" / "test.json"
         if path.exists():
-            return [NetworkRecord.from_json(content) for content in read_json(path)["networks"]]
+            stored = read_json(path)
+            records = [NetworkRecord.from_json(content) for content in stored["networks"]]
+            # An earlier release kept no sections.
+            return records, tuple(map(section_from_json, stored.get("mistakes", ())))
         recommended = replace(chosen, name=RECOMMENDED, role=RECOMMENDED)
-        found = self._measure("test", [recommended, *candidates], context.images.test)
+        test, classes = context.images.test, context.images.classes
+        found = self._measure("test", [recommended, *candidates], test)
         known = {record.name: record.validation for record in validated}
         validation = None if anew else known[chosen.name]
-        first = self._record(recommended, validation=validation, test=found[RECOMMENDED], of=chosen.name)
-        records = [first, *(dataclasses.replace(record, test=found[record.name]) for record in validated)]
-        write_json(path, {"networks": [record.to_json() for record in records], "written": time.time()})
-        return records
+        first = self._record(recommended, validation=validation, test=found[RECOMMENDED][0], of=chosen.name)
+        records = [first, *(dataclasses.replace(record, test=found[record.name][0]) for record in validated)]
+        mistakes = mistakes_of(RECOMMENDED, found[RECOMMENDED][1], test, classes)
+        content = {
+            "networks": [record.to_json() for record in records],
+            "mistakes": [section_to_json(section) for section in mistakes],
+            "written": time.time(),
+        }
+        write_json(path, content)
+        return records, mistakes
 
-    def _measure(self, phase: str, candidates: Sequence[Candidate], part: Part) -> dict[str, Accuracy]:
-        """Return the accuracies of trained networks on a part of the images, by name."""
-        context, found = self.context, dict[str, Accuracy]()
+    def _measure(self, phase: str, candidates: Sequence[Candidate], part: Part) -> dict[str, tuple[Accuracy, Answers]]:
+        """Return how trained networks did on a part of the images, and what they answered, by name."""
+        context, found = self.context, dict[str, tuple[Accuracy, Answers]]()
         ready = {True: measured_batches(context, part)}
         context.observer.begin(phase, len(candidates), 0, "network")
         for done, candidate in enumerate(candidates, start=1):
@@ -235,7 +254,7 @@ class Finish:
                 own = context.replace(dataset=self.network.images(candidate))
                 ready[plain] = measured_batches(own, part)
             try:
-                found[candidate.name] = measure(network, ready[plain], len(context.images.classes))
+                found[candidate.name] = measure_answers(network, ready[plain], len(context.images.classes))
             except TrainingError as error:
                 # The other networks are worth their training all the same.
                 context.observer.say(f"{candidate.name} is left out: {error}")
@@ -253,7 +272,9 @@ class Finish:
         converged: bool | None = None,
     ) -> NetworkRecord:
         assert candidate.role != "check"
-        history = read_log(self.context.run.log(f"network-{candidate.name}"))
+        run = self.context.run
+        history = read_log(run.log(f"network-{candidate.name}"))
+        told = read_json(run.network(candidate.name, candidate.role) / ARCHITECTURE)["extra"]
         return NetworkRecord(
             name=candidate.name,
             role=candidate.role,
@@ -267,6 +288,8 @@ class Finish:
             seconds=history[-1]["seconds"] if history else 0.0,
             of=of,
             converged=converged,
+            steps=told.get("steps"),
+            epochs=told.get("epochs"),
         )
 
 

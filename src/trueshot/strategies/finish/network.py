@@ -142,19 +142,23 @@ class NetworkTraining:
         )
         if part < 1.0:
             return
-        self._save(candidate, trained.network, images)
+        self._save(candidate, trained.network, images, trained.steps, trained.steps / batches.steps_per_epoch)
         # The saved network replaces it; without it the directory stays small.
         forget_checkpoint(checkpoint)
 
     def keep(self, chosen: Candidate, candidate: Candidate) -> None:
         """Let the recommended network be a copy of the chosen one."""
         source, folder = (self.context.run.network(one.name, one.role) for one in (chosen, candidate))
-        content = {**read_json(source / ARCHITECTURE), "name": candidate.name, "extra": _extra(candidate)}
+        content = read_json(source / ARCHITECTURE)
         content.pop("version")
+        content |= {"name": candidate.name, "extra": {**content["extra"], **_extra(candidate)}}
         write_bytes(folder / WEIGHTS, (source / WEIGHTS).read_bytes())
         write_json(folder / ARCHITECTURE, content)
 
-    def _save(self, candidate: Candidate, network: nn.Module, images: Dataset) -> None:
+    def _save(
+        self, candidate: Candidate, network: nn.Module, images: Dataset, steps: int = 0, epochs: float = 0.0
+    ) -> None:
+        """Save a network with the length of its training; there is none where only a head was fitted."""
         save_network(
             self.context.run.network(candidate.name, candidate.role),
             network,
@@ -163,7 +167,7 @@ class NetworkTraining:
             name=candidate.name,
             classes=images.classes,
             preprocessing=images.preprocessing.to_dict(),
-            extra=_extra(candidate),
+            extra={**_extra(candidate), "steps": steps, "epochs": epochs},
         )
 
     def _fit_head(self, candidate: Candidate, images: Dataset, part: Part) -> None:

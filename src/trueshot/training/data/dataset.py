@@ -85,14 +85,21 @@ class Part:
         images: decoded pixels ``(n, channels, side, side)``, or encoded images where those would be too many.
         labels: class number of each image.
         skipped: images passed over because they turned out unreadable when the part was decoded, with the reasons.
+        origin: where decoded images come from, in the same order, which knows their names.
     """
 
     images: UInt8[Tensor, "n c s s"] | EncodedImages
     labels: Int64[Tensor, " n"]
     skipped: tuple[str, ...] = ()
+    origin: EncodedImages | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def name(self, position: int) -> str:
+        """Return the name of the image at a position in its source; empty where that is not known."""
+        origin = self.images if isinstance(self.images, EncodedImages) else self.origin
+        return "" if origin is None else origin.name(position)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +136,7 @@ class HeldBack:
         return Part(
             images=torch.from_numpy(pixels[keep]),
             labels=torch.from_numpy(self.labels[keep]),
+            origin=encoded.take(keep),
             skipped=tuple(f"{image.name} ({image.reason})" for image in bad),
         )
 
@@ -200,6 +208,11 @@ class Dataset:
         """Training and validation images of each class."""
         labels = torch.cat([self.train.labels, self.validation.labels])
         return torch.bincount(labels, minlength=len(self.classes)).numpy()
+
+    @property
+    def test_counts(self) -> Int64[np.ndarray, " classes"]:
+        """Test images of each class."""
+        return torch.bincount(self.test.labels, minlength=len(self.classes)).numpy()
 
     @property
     def imbalanced(self) -> bool:

@@ -7,8 +7,9 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -17,7 +18,7 @@ from torch.utils.data import Dataset as TorchDataset
 from trueshot.core.errors import DataError
 from trueshot.core.random import Streams
 from trueshot.training.data.augment import ASPECT
-from trueshot.training.data.dataset import EncodedImages
+from trueshot.training.data.dataset import EncodedImages, Part
 from trueshot.training.data.decode import DECODER_ERRORS, decode_rows, fit, open_image, reason_of
 
 REMEDY = "put one that can be read in its place, and go on with --resume"
@@ -116,6 +117,17 @@ def read_whole(images: EncodedImages) -> UInt8[Tensor, "n c s s"]:
     if bad:
         raise DataError(f"cannot read {bad[0].name} ({bad[0].reason}): {REMEDY}")
     return torch.from_numpy(pixels)
+
+
+def pixels_of(part: Part, positions: Int64[np.ndarray, " m"]) -> UInt8[Tensor, "m c s s"]:
+    """Return the pixels of a few images of a part, as evaluation sees them before they are scaled.
+
+    Raises:
+        DataError: naming an image that cannot be read.
+    """
+    if isinstance(part.images, EncodedImages):
+        return read_whole(part.images.take(positions))
+    return part.images[torch.from_numpy(positions)]
 
 
 def _random_crop(images: EncodedImages, scale: tuple[float, float]) -> Callable[[Image.Image], UInt8[Tensor, "c s s"]]:
