@@ -75,22 +75,32 @@ def test_many_classes_without_a_mistake_are_said():
 
 
 def test_mistakes_are_pictures_with_both_classes_and_probabilities(tmp_path, monkeypatch):
-    pictures = (mistake(), mistake(side=100, probability=0.99999, name=""), mistake(side=192))
+    pictures = (
+        mistake(),
+        mistake(side=100, probability=0.99999, name="row 7 of /my data/a.parquet"),
+        mistake(side=192),
+    )
     section = Mistakes(name="m", title="Most confident mistakes", mistakes=pictures, note="Of 3 wrong answers.")
     run = with_sections(tmp_path / "run", confusion(CLASSES)[0], section)
     page = write_report(run).read_text()
     checker = parsed(page)
     shown = [attributes for tag, attributes in checker.tags if tag == "img"]
-    # Small ones are enlarged by a whole factor, pixel by pixel; large ones are shown smaller.
+    # Small ones are enlarged by a whole factor, pixel by pixel; larger ones are shown alike.
     assert [(one["width"], one["height"], one.get("class")) for one in shown] == [
         ("128", "128", "pixels"),
-        ("100", "100", None),
+        ("128", "128", None),
         ("128", "128", None),
     ]
     assert {one["src"] for one in shown} == {"data:image/png;base64,AAAA"}
     assert shown[0]["alt"] == "one, taken for seven"
     text = " ".join(" ".join(checker.text).split())
-    for said in ("seven 87.6 % truly one under 0.1 % 17.png", "over 99.9 %", "Of 3 wrong answers.", "Confusion matrix"):
+    for said in (
+        "seven 87.6 % truly one under 0.1 % 17.png",
+        "over 99.9 %",
+        "row 7 of a.parquet",
+        "Of 3 wrong answers.",
+        "Confusion matrix",
+    ):
         assert said in text
     assert 'title="/data/test/one/17.png"' in page
     assert page.count("<h3>Accuracy by class") == 1

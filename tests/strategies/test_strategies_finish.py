@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from strategy_parts import SPACE, make_search
@@ -15,6 +17,7 @@ from trueshot.strategies.finish.choice import choose
 from trueshot.strategies.finish.finish import Finish
 from trueshot.strategies.finish.network import NetworkTraining
 from trueshot.strategies.finish.picking import Candidate
+from trueshot.strategies.run import _dataset as described
 
 
 def candidate(name="best-1", role="winner", row=None, repeat=0):
@@ -96,6 +99,15 @@ def test_what_is_chosen_is_trained_anew_on_more_images(finished):
     assert (recommended.steps, recommended.epochs) == (3, 1.0)
     rows = result.head["decision"]["rows"]
     assert [(row["steps"], row["epochs"]) for row in rows] == [(3, 1.0)] + [(2, 1.0)] * (len(rows) - 1)
+
+
+def test_test_images_of_very_unequal_classes_are_told_once_they_were_read(finished):
+    images = finished[0].context.images
+    labels = np.array([0] * 9 + [1])
+    held_back = replace(images.held_back, encoded=images.held_back.encoded.take(np.arange(10)), labels=labels)
+    before, after = (described(replace(images, held_back=held_back), tested=tested) for tested in (False, True))
+    assert (before["imbalanced"], before["test_counts"]) == (False, None)
+    assert (after["imbalanced"], after["test_counts"]) == (True, [9, 1] + [0] * 8)
 
 
 def test_a_run_killed_after_the_test_shows_the_same_mistakes(finished, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,10 +24,10 @@ _WIDE = 12
 """Classes from which the matrix takes the whole width of the page."""
 _PHONE = 340
 """Pixels that a phone has for a figure."""
-_CELL, _LETTER = 0.36, 0.075
+_CELL, _LETTER = 0.36, 0.068
 """Width of a cell, and of a letter of a class name, in inches."""
 _PICTURE = 128
-"""Side of a picture on the page, in pixels at most; small ones are enlarged by a whole factor."""
+"""Side of a picture on the page, in pixels; of small ones, which are enlarged by a whole factor, at most."""
 
 
 def shown_mistakes(sections: Sequence[Section]) -> list[dict[str, Any]]:
@@ -81,7 +82,7 @@ def _matrix(confusion: Confusion) -> Figure:
     n = len(confusion.classes)
     names = [shorten(name, 14 if n > 2 else 18) for name in confusion.classes]
     margin = 0.45 + _LETTER * max(map(len, names))
-    cell = max(_CELL, 0.8 - 0.06 * n)
+    cell = max(_CELL, 0.9 - 0.07 * n)
     upright = max(map(len, names)) * _LETTER < cell
     counts = np.zeros((n, n), dtype=np.int64)
     for true, given, count in confusion.counts:
@@ -123,19 +124,25 @@ def _count(count: int) -> str:
 
 def _picture(mistake: Mistake) -> dict[str, Any]:
     """Return a picture with what is said of it: enlarged by a whole factor where it is small."""
-    side = mistake.side * max(1, _PICTURE // mistake.side)
+    pixelated = 2 * mistake.side < _PICTURE
     return {
         "image": mistake.image,
-        "side": min(side, _PICTURE),
+        "side": mistake.side * (_PICTURE // mistake.side) if pixelated else _PICTURE,
         # Enlarged a little they look better smoothed, enlarged much only their pixels can be told.
-        "pixelated": 2 * mistake.side < _PICTURE,
+        "pixelated": pixelated,
         "given": mistake.given,
         "true": mistake.true,
         "sure": _percent(mistake.probability),
         "of_true": _percent(mistake.of_true),
         "name": mistake.name,
-        "file": mistake.name.replace("\\", "/").rpartition("/")[2],
+        "file": _file(mistake.name),
     }
+
+
+def _file(name: str) -> str:
+    """Return the file of an image without its folders, after its row where a file holds many."""
+    row, of, path = name.partition(" of ") if re.match(r"(row|image) \d+ of ", name) else ("", "", name)
+    return row + of + path.replace("\\", "/").rpartition("/")[2]
 
 
 def _percent(share: float) -> str:

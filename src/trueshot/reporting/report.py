@@ -8,13 +8,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from trueshot.core.decision import Row
 from trueshot.core.files import write_text
 from trueshot.core.records import NetworkRecord
-from trueshot.core.results import CostAxis
 from trueshot.core.run import RunDirectory
 from trueshot.core.units import format_duration
 from trueshot.reporting import figures
+from trueshot.reporting.decision import balanced_between, between, length_of, percent, shown_decision, title_of
 from trueshot.reporting.drawing import draw_architecture
 from trueshot.reporting.findings import LEAST_FOR_TAU, Findings, cell, difference_of, interval_of, phrase, read_findings
 from trueshot.reporting.mistakes import shown_mistakes
@@ -89,13 +88,14 @@ def _facts(findings: Findings, *, imbalanced: bool) -> list[dict[str, Any]]:
         ]
     best = findings.best
     assert best.test is not None
-    interval = interval_of(best.test)
+    interval, balanced = interval_of(best.test), balanced_between(findings, best)
+    more = f", 95 % interval {balanced}" if balanced else ""
     lines = [
-        f"95 % interval {_percent(interval.low)} to {_percent(interval.high)} on {best.test.n:,} test images",
+        f"95 % interval {percent(interval.low)} to {percent(interval.high)} on {best.test.n:,} test images",
         ", ".join(phrase(cost, best.costs.get(cost.name)) for cost in findings.costs),
-        *([f"Balanced accuracy {_percent(best.test.balanced)}"] if imbalanced else []),
+        *([f"Balanced accuracy {percent(best.test.balanced)}{more}"] if imbalanced else []),
     ]
-    first = {"label": f"Test top-1 of {best.name}", "value": _percent(best.test.top1), "lines": lines}
+    first = {"label": f"Test top-1 of {best.name}", "value": percent(best.test.top1), "lines": lines}
     return [first, _against_random(findings), _against_shelf(findings), _agreement(findings)]
 
 
@@ -180,7 +180,7 @@ def _body(findings: Findings) -> dict[str, Any]:
         "compared": "" if best is None else findings.compared.name,
         "chosen_by": "" if best is None else findings.chosen_by,
         "table": _table(findings) if best is not None else _found(findings),
-        "decision": _decision(findings),
+        "decision": shown_decision(findings),
         "mistakes": shown_mistakes(findings.more),
         "drawings": [_drawing(findings, network) for network in _drawn_networks(findings)],
         "timings": [
@@ -212,7 +212,7 @@ def _body(findings: Findings) -> dict[str, Any]:
 def _table(findings: Findings) -> dict[str, Any]:
     dataset = findings.head["dataset"] or {"classes": (), "imbalanced": False}
     top5, balanced = len(dataset["classes"]) > 5, dataset["imbalanced"]
-    heads = ["Network", "Role", "Budget", *map(_title, findings.costs), "Score", "Top-1", "95 % interval"]
+    heads = ["Network", "Role", "Budget", *map(title_of, findings.costs), "Score", "Top-1", "95 % interval"]
     heads += ["Top-5"] * top5 + ["Balanced", "95 % interval"] * balanced + ["Steps", "Epochs", "Time"]
     rows = []
     for network in findings.networks:
@@ -223,69 +223,15 @@ def _table(findings: Findings) -> dict[str, Any]:
             cell(findings.axis, network.budget),
             *(cell(cost, network.costs.get(cost.name)) for cost in findings.costs),
             "–" if network.score is None else f"{network.score:.4g}",
-            _percent(network.test.top1),
-            _between(interval.low, interval.high),
-            *([_percent(network.test.top5)] if top5 else []),
-            *([_percent(network.test.balanced), _balanced_between(findings, network)] if balanced else []),
-            *_length(network),
+            percent(network.test.top1),
+            between(interval.low, interval.high),
+            *([percent(network.test.top5)] if top5 else []),
+            *([percent(network.test.balanced), balanced_between(findings, network) or "–"] if balanced else []),
+            *length_of(network),
             format_duration(network.seconds),
         ]
         rows.append({"name": network.name, "role": network.role, "cells": cells})
     return {"heads": heads, "texts": {"Network", "Role"}, "rows": rows}
-
-
-_KINDS = {
-    "recommended": "take this one",
-    "found": "found",
-    "random": "random",
-    "off-the-shelf": "off the shelf",
-    "pretrained": "pretrained",
-}
-
-
-def _decision(findings: Findings) -> dict[str, Any] | None:
-    """Return what the report opens with: one sentence and one table."""
-    decision = findings.decision
-    if decision is None:
-        return None
-    balanced = findings.head["dataset"]["imbalanced"]
-    heads = ["Network", "Test top-1", *(["Balanced"] if balanced else [])]
-    # The exported file says what a network takes up; what its weights alone take up matters where that is bounded.
-    costs = [cost for cost in findings.costs if cost.name != "size" or cost.name in findings.head["bounds"]]
-    heads += [*map(_title, costs), "ONNX, KB", "ms", "Steps", "Epochs"]
-    rows, named = [], {network.name: network for network in findings.networks}
-    for row in decision.rows:
-        several = f"mean of {len(row.names)}, " if len(row.names) > 1 else ""
-        alone = named.get(row.names[0]) if len(row.names) == 1 else None
-        between = "" if alone is None else _balanced_between(findings, alone)
-        cells = [
-            (_percent(row.test.value), _between(row.test.low, row.test.high)),
-            *([(_percent(row.balanced), between)] if balanced else []),
-            *((cell(cost, row.costs.get(cost.name)), "") for cost in costs),
-            ("–" if row.size is None else f"{row.size / 1000:,.0f}", ""),
-            ("–" if row.milliseconds is None else f"{row.milliseconds:.3g}", ""),
-            *((told, "") for told in _length(row)),
-        ]
-        name = row.names[0] if len(row.names) == 1 else "random networks"
-        detail, remarks = f"{several}{_KINDS[row.kind]}", ", ".join(row.remarks)
-        rows.append({"name": name, "detail": detail, "remarks": remarks, "cells": cells})
-    return {"sentence": decision.sentence, "heads": heads, "rows": rows, "notes": decision.notes}
-
-
-def _between(low: float | None, high: float | None) -> str:
-    """Write an interval of a share in percent, as far as shares go."""
-    return "–" if low is None or high is None else f"{100 * max(low, 0):.1f} to {100 * min(high, 1):.1f}"
-
-
-def _balanced_between(findings: Findings, network: NetworkRecord) -> str:
-    interval = None if network.test is None else findings.balanced_interval(network.test)
-    return "–" if interval is None else _between(interval.low, interval.high)
-
-
-def _length(trained: NetworkRecord | Row) -> tuple[str, str]:
-    """Return steps and epochs of a training."""
-    steps, epochs = trained.steps, trained.epochs
-    return "–" if steps is None else f"{steps:,.0f}", "–" if epochs is None else f"{epochs:,.0f}"
 
 
 def _found(findings: Findings) -> dict[str, Any]:
@@ -302,12 +248,8 @@ def _found(findings: Findings) -> dict[str, Any]:
         }
         for place, found in enumerate(findings.head["found"][:_BEST], start=1)
     ]
-    heads = ["Place", "Architecture", *map(_title, findings.costs), "Score"]
+    heads = ["Place", "Architecture", *map(title_of, findings.costs), "Score"]
     return {"heads": heads, "texts": {"Place", "Architecture"}, "rows": rows}
-
-
-def _title(cost: CostAxis) -> str:
-    return cost.title if cost.title[:1].isupper() else cost.title.capitalize()
 
 
 def _drawn_networks(findings: Findings) -> list[NetworkRecord]:
@@ -330,15 +272,11 @@ def _drawing(findings: Findings, network: NetworkRecord) -> dict[str, Any]:
     return {
         "name": network.name,
         "detail": ", ".join(phrase(cost, network.costs.get(cost.name)) for cost in findings.costs)
-        + f", test top-1 {_percent(network.test.top1)}",
+        + f", test top-1 {percent(network.test.top1)}",
         "svg": picture,
         "wide": width > _WIDE / 1.18,
         "arch": network.arch,
     }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _points(difference: float) -> str:
