@@ -210,7 +210,9 @@ def test_a_pretrained_network_stands_beside_the_others(weights, tmp_path):
     decision = result.head["decision"]
     rows = {row["names"][0]: row for row in decision["rows"]}
     shown = rows[f"{SMALL}-frozen"]
-    assert (shown["kind"], shown["remarks"]) == ("pretrained", ["above the bound"])
+    assert (shown["kind"], shown["remarks"]) == ("pretrained", ["above the bound", "only its head was trained"])
+    assert (shown["steps"], shown["epochs"]) == (0, 0)
+    assert rows[f"{SMALL}-tuned"]["steps"] > 0
     assert shown["costs"]["madds"] > 20_000
     assert SMALL not in decision["of"]
     assert any(note.startswith("best-") and f"less {SMALL}-frozen" in note for note in decision["notes"])
