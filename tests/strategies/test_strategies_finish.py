@@ -139,6 +139,30 @@ def test_a_run_killed_after_the_test_shows_the_same_mistakes(finished, tmp_path,
     assert {row["steps"] for row in earlier.head["decision"]["rows"]} == {None}
 
 
+@pytest.mark.parametrize("broken", ["random-1", "recommended"])
+def test_a_network_that_breaks_on_the_test_images_is_told(broken, finished, tmp_path, monkeypatch):
+    search, whole = finished
+    run = RunDirectory(tmp_path / "run")
+    shutil.copytree(search.context.run.path, run.path)
+    run.result.unlink()
+    (run.path / "log" / "test.json").unlink()
+    measure = Finish._measure
+
+    def lacking(self, phase, *arguments):
+        return {
+            name: found for name, found in measure(self, phase, *arguments).items() if (phase, name) != ("test", broken)
+        }
+
+    monkeypatch.setattr(Finish, "_measure", lacking)
+    again = make_search(run.path, retraining={"off_the_shelf": False})
+    if broken == "recommended":
+        with pytest.raises(TrainingError, match="answers the test images with logits that are not finite: lower"):
+            again.run()
+        return
+    names = [[record.name for record in one.of_kind(Networks)[0].records] for one in (whole, again.run())]
+    assert names[1] == [name for name in names[0] if name != broken]
+
+
 def test_a_training_on_more_images_that_breaks_leaves_the_compared_network(tmp_path, monkeypatch):
     search, train = make_search(tmp_path, retraining={"off_the_shelf": False}), NetworkTraining.train
 

@@ -227,10 +227,17 @@ class Finish:
         recommended = replace(chosen, name=RECOMMENDED, role=RECOMMENDED)
         test, classes = context.images.test, context.images.classes
         found = self._measure("test", [recommended, *candidates], test)
+        if RECOMMENDED not in found:
+            raise TrainingError(
+                f"{chosen.name}, the network that was chosen, answers the test images with logits that are not finite:"
+                " lower retraining.recipe.lr, and choose another --out"
+            )
         known = {record.name: record.validation for record in validated}
         validation = None if anew else known[chosen.name]
         first = self._record(recommended, validation=validation, test=found[RECOMMENDED][0], of=chosen.name)
-        records = [first, *(dataclasses.replace(record, test=found[record.name][0]) for record in validated)]
+        # What broke on the test images was said, and is left out.
+        tested = [record for record in validated if record.name in found]
+        records = [first, *(dataclasses.replace(record, test=found[record.name][0]) for record in tested)]
         mistakes = mistakes_of(RECOMMENDED, found[RECOMMENDED][1], test, classes)
         content = {
             "networks": [record.to_json() for record in records],
