@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import timm
 import torch
 
 from trueshot.training.checkpoints import load_checkpoint
@@ -43,8 +44,15 @@ STRATEGIES = {
         *("--set", "proposer={evaluations: 12, population: 4, sample: 2, at_once: 4}"),
     ],
     "short": ["--set", "proposer={population: 4, generations: 2}", "--short-trainings", "4"],
+    "teacher": [
+        *("--set", "proposer={population: 4, generations: 2}"),
+        *("--teacher", "WEIGHTS", "--set", "teacher.image_size=24"),
+    ],
 }
+WEIGHTS = "mobilenetv3_small_050.pth"
+"""File of the teacher's weights, beside the runs."""
 KILLS = {
+    "the teacher's head": (["replace", "teacher.ckpt"], "teacher: 320 images\n"),
     "supernet's checkpoint": (["replace", "supernet.ckpt"], "supernet: 15 steps\n"),
     "supernet": (["supernet", 7], "supernet: 15 steps, 6 done before"),
     "weight sampling": (["weight sampling", 7], "weight sampling: 10 steps, 6 done before"),
@@ -61,13 +69,19 @@ KILLS = {
 }
 """Where a run is killed, in the order of its phases, and what the next process says of it."""
 SHORT = ("a short training", "short trainings")
-CHAINS = {"one-shot": [name for name in KILLS if name not in SHORT], "evolution": ["search"], "short": list(SHORT)}
+CHAINS = {
+    "one-shot": [name for name in KILLS if name not in (*SHORT, "the teacher's head")],
+    "evolution": ["search"],
+    "short": list(SHORT),
+    "teacher": ["the teacher's head", "retraining"],
+}
 """One run of each strategy dies at each of these; all but proposing and short trainings is the same code for all."""
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def command(strategy, out, *more):
-    return [*COMMAND, *STRATEGIES[strategy], "--out", str(out), *more]
+    own = [str(out.parent / WEIGHTS) if word == "WEIGHTS" else word for word in STRATEGIES[strategy]]
+    return [*COMMAND, *own, "--out", str(out), *more]
 
 
 def plan(kill, strategy, log, out, *more):
@@ -83,6 +97,9 @@ def runs(tmp_path_factory):
     for strategy, names in CHAINS.items():
         own = folder / strategy
         own.mkdir()
+        if strategy == "teacher":
+            torch.manual_seed(0)
+            torch.save(timm.create_model("mobilenetv3_small_050").state_dict(), own / WEIGHTS)
         plans.append(plan(None, strategy, own / "whole.log", own / "whole"))
         for place, name in enumerate(names):
             more = ["--resume"] if place else []
@@ -132,7 +149,7 @@ def check_equal(whole, other):
     missing = {name for name in files if not (other / name).is_file()}
     assert missing <= {Path("report.html")} | {name for name in files if name.suffix == ".onnx"}
     networks = sorted(name for name in files if name.suffix == ".safetensors")
-    assert len(networks) == 6
+    assert len(networks) == (4 if whole.parent.name == "teacher" else 6)
     for name in networks:
         assert (whole / name).read_bytes() == (other / name).read_bytes(), name
     checkpoints = sorted(name for name in files if name.suffix == ".ckpt")
@@ -142,6 +159,7 @@ def check_equal(whole, other):
         "snapshot-01.ckpt",
         "snapshot-02.ckpt",
         "supernet.ckpt",
+        *(["teacher.ckpt"] if whole.parent.name == "teacher" else []),
     ]
     for name in checkpoints:
         one, two = (without_times(load_checkpoint(run / name)) for run in (whole, other))

@@ -320,6 +320,15 @@ BAD = [
     ([*DIGITS, "--set", "retraining.distillation={teacher: none, checkpoint: a}"], "timm has no model 'none'"),
     ([*DIGITS, "--set", "supernet.distillation={teacher: resnet18, checkpoint: a}"], "no file a: give the teacher"),
     ([*DIGITS, "--space", "chain", "--set", "supernet.sampler.kind=matched"], "no edge that can be dropped"),
+    (["search", "--teacher", "resnet18"], "--teacher is fitted to images, and there are none: give --data"),
+    (
+        [*DIGITS, "--teacher", "nothing"],
+        "--teacher 'nothing' is neither a file, nor a network of timm, nor the package",
+    ),
+    ([*DIGITS, "--teacher", "resnet18=no.pth"], "cannot read .*no.pth: No such file"),
+    ([*DIGITS, "--set", "teacher.weight=0.3"], "teacher.weight is of no account without a teacher: give --teacher"),
+    ([*DIGITS, "--teacher", "a", "--set", "teacher.weight=2"], "value teacher.weight: 2 is too large: give"),
+    ([*DIGITS, "--set", "teacher=a"], "configuration value teacher: 'a' is no mapping"),
 ]
 
 

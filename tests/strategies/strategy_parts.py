@@ -1,5 +1,6 @@
 """A tiny search for the tests of the strategies."""
 
+import timm
 import torch
 
 from trueshot.cli.names import find
@@ -10,6 +11,7 @@ from trueshot.strategies.config import SearchConfig
 from trueshot.strategies.run import SearchRun
 from trueshot.strategies.setup import Context, load_dataset
 from trueshot.strategies.supernet import SharedWeights
+from trueshot.strategies.teacher import Teacher
 
 SPACE = Topology(
     nodes=(1, 2), widths=(4, 6), kernels=(3, 5), stem_stride=1, head_width=8, image_size=8, classes=10, in_channels=1
@@ -81,6 +83,7 @@ def make_context(path, config, observer=None, space=SPACE, **over):
         bounds=config.budget.bounds(costs),
         observer=observer or Said(),
         retraining=config.retraining,
+        teacher=Teacher(config=config.teacher) if config.teacher.wanted else None,
         **over,
     )
 
@@ -97,7 +100,26 @@ def shared_weights(search):
     return SharedWeights(context=search.context, config=strategy.supernet, sampling=strategy.weight_sampling)
 
 
-def kept_run(path, search):
-    """Return a directory whose configuration says what ``search`` was, as a finished run leaves it."""
-    content = {"identity": search.context.identity(), "search": search.config.flattened()}
+def kept_run(path, search, **more):
+    """Return a directory whose configuration says what ``search`` was, as a finished run leaves it, and ``more``."""
+    content = {"identity": search.context.identity(), "search": search.config.flattened(), **more}
     return RunDirectory.open(path, content, resume=False)
+
+
+SMALL = "mobilenetv3_small_050"
+
+
+def write_weights(folder, seed=0):
+    """Write weights of a small network of timm, by its names, that tell images apart; return the file."""
+    file = folder / f"{SMALL}-{seed}.pth"
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = timm.create_model(SMALL).train()
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = 1.0
+        # Statistics of what runs through it, lest values fade from layer to layer.
+        with torch.no_grad():
+            network(torch.randn(64, 3, 32, 32))
+        torch.save(network.state_dict(), file)
+    return file

@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 from sklearn.linear_model import LogisticRegression
-from strategy_parts import make_search
+from strategy_parts import SMALL, make_search, write_weights
 
 from trueshot.core.errors import ConfigError
 from trueshot.core.results import Networks
@@ -31,25 +31,13 @@ from trueshot.strategies.finish.pretrained import (
 )
 from trueshot.training.data.batches import eval_batches
 
-SMALL = "mobilenetv3_small_050"
 NO_GENES = np.empty(0, dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """A file of weights of a small network, by timm's names."""
-    file = tmp_path_factory.mktemp("weights") / f"{SMALL}-0123abcd.pth"
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = timm.create_model(SMALL).train()
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.momentum = 1.0
-        # Statistics of what runs through it, lest values fade from layer to layer.
-        with torch.no_grad():
-            network(torch.randn(64, 3, 32, 32))
-        torch.save(network.state_dict(), file)
-    return file
+    return write_weights(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture

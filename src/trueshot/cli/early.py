@@ -153,6 +153,8 @@ def check_images(said: Said, config: SearchConfig, earlier: RunDirectory | None)
     if source is not None:
         find_source(source)
         return
+    if config.teacher.wanted:
+        raise ConfigError("--teacher is fitted to images, and there are none: give --data")
     if said.space[0] is None and earlier is None:
         raise ConfigError(NO_TABLE)
     if oracle is not None and oracle.says("needs_images", True):

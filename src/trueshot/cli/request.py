@@ -28,6 +28,7 @@ from trueshot.spaces.costs import CostFunctions
 from trueshot.spaces.description import describe, rebuild
 from trueshot.strategies.config import BudgetConfig, SearchConfig
 from trueshot.strategies.deadline import Deadline
+from trueshot.strategies.finish.pretrained import anywhere
 from trueshot.strategies.forecast import (
     FILLED,
     Fit,
@@ -44,6 +45,7 @@ from trueshot.strategies.presets import merge, read_preset
 from trueshot.strategies.run import SearchRun
 from trueshot.strategies.setup import Context, choose_device
 from trueshot.strategies.sizing import fitted
+from trueshot.strategies.teacher import Teacher
 from trueshot.training.data.dataset import Dataset
 from trueshot.training.data.sources import DIGITS, SHARED
 
@@ -183,6 +185,8 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
     budget = config.budget.counted(costs)
     config = config.replace(budget=budget if image_size is None else _within_reach(budget, costs))
     run = RunDirectory(request.out or _default_out(request, dataset, space))
+    if config.teacher.name is not None:
+        config = config.replace(teacher=config.teacher.replace(name=anywhere(config.teacher.name)))
     config = config.replace(threads=_threads(config.threads, run if request.resume else None))
     torch.set_num_threads(config.threads or 1)
     context = Context(
@@ -199,6 +203,7 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
         executor=make_executor(request.executor, _workers(request), request.ray),
         earlier=earlier,
         retraining=config.retraining,
+        teacher=Teacher(config=config.teacher) if config.teacher.wanted else None,
     )
     context = _as_before(context, earlier if earlier is not None else run if request.resume else None)
     content = {
@@ -213,6 +218,7 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
             "device": device.type,
             "supernet": request.supernet and str(request.supernet.resolve()),
         },
+        "teacher": None if context.teacher is None else context.teacher.identity,
         "identity": context.identity(),
         "preprocessing": None if dataset is None else dataset.preprocessing.to_dict(),
     }
@@ -320,6 +326,8 @@ def _resumed(search: SearchRun, stored: dict[str, Any]) -> SearchRun:
     """Return the run with the schedule of the one to go on with."""
     search.context.observer.say(f"going on with {search.context.run.path}")
     values = {key: value for key, value in stored["search"].items() if key not in OUTSIDE}
+    # The same teacher may lie elsewhere by now.
+    values["teacher"] = search.config.teacher.whole()
     return SearchRun(config=SearchConfig.flat(values, find), context=search.context)
 
 

@@ -155,8 +155,8 @@ class RunDirectory:
 
 _FREE = frozenset({"source", "place", "own"})
 """Keys of a configuration that a run may be gone on without: where its images lie, and a user's space."""
-_DATA_FREE = frozenset({"workers", "max_bad_images"})
-"""The same among its options of the data."""
+_FREE_INSIDE = {"data": frozenset({"workers", "max_bad_images"}), "teacher": frozenset({"name"})}
+"""The same among its options of the data, and of a teacher: where its file lies."""
 
 
 def _settled(config: dict[str, Any]) -> dict[str, Any]:
@@ -166,8 +166,9 @@ def _settled(config: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(values, dict):
             return values
         kept = {key: without(value) for key, value in values.items()}
-        if isinstance(kept.get("data"), dict):
-            kept["data"] = {key: value for key, value in kept["data"].items() if key not in _DATA_FREE}
+        for name, free in _FREE_INSIDE.items():
+            if isinstance(kept.get(name), dict):
+                kept[name] = {key: value for key, value in kept[name].items() if key not in free}
         return kept
 
     return {key: without(value) for key, value in config.items() if key not in _FREE}

@@ -67,6 +67,23 @@ def step_seconds(
     )
 
 
+def image_seconds(
+    network: torch.nn.Module, images: torch.Tensor, times: int = 4, *, wait: Callable[[], object] = nothing
+) -> float:
+    """Return the median seconds of one image in a pass forward of a batch ``(n, ...)``.
+
+    Args:
+        network: in the mode in which it is to be timed.
+        images: the batch.
+        times: passes that are counted.
+        wait: waits for the device.
+    """
+    import torch
+
+    with torch.inference_mode():
+        return median_seconds(lambda _: network(images), times, wait=wait) / len(images)
+
+
 @dataclass(frozen=True)
 class Rounds:
     """Times of calls that took turns.

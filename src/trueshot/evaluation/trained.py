@@ -114,6 +114,7 @@ class Trial:
         data: fingerprint of what ``train`` yields (``Dataset.digest``, batch size, augmentation), for the digest.
         steps: optimizer steps; ``None`` takes the epochs of the recipe.
         metric: accuracy in [0, 1] or negated loss in nats.
+        loss: what training minimises; ``None`` for cross-entropy with the recipe's label smoothing.
     """
 
     def __init__(
@@ -126,23 +127,33 @@ class Trial:
         data: str,
         steps: int | None = None,
         metric: Metric = "accuracy",
+        loss: Loss | None = None,
     ) -> None:
         self.train, self.validation, self.recipe, self.streams = train, tuple(validation), recipe, streams
-        self.data, self.metric = data, metric
+        self.data, self.metric, self.loss = data, metric, loss
         self.steps = recipe.epochs * train.steps_per_epoch if steps is None else steps
 
     def at(self, lr: float) -> Trial:
         """Return the same at a constant learning rate."""
         recipe = self.recipe.model_copy(update={"lr": lr, "final_lr": lr})
         return Trial(
-            self.train, self.validation, recipe, self.streams, data=self.data, steps=self.steps, metric=self.metric
+            self.train,
+            self.validation,
+            recipe,
+            self.streams,
+            data=self.data,
+            steps=self.steps,
+            metric=self.metric,
+            loss=self.loss,
         )
 
     @cached_property
     def digest(self) -> str:
         """Fingerprint of data and settings."""
         settings = (self.recipe.plain(), self.steps, self.metric, self.streams.seed)
-        return fingerprint("trial 2", settings, self.data, self.validation)
+        teacher = None if self.loss is None else self.loss.distillation
+        taught = [] if teacher is None else [teacher.digest]
+        return fingerprint("trial 2", settings, self.data, self.validation, *taught)
 
     def score(
         self,
@@ -161,6 +172,7 @@ class Trial:
             plan=plan or Plan(phase="network", steps=self.steps),
             classes=classes,
             measured={"validation": self.validation},
+            loss=self.loss,
         )
         result = trained.accuracies["validation"]
         return result.top1 if self.metric == "accuracy" else -result.loss

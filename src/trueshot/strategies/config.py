@@ -16,7 +16,7 @@ from trueshot.sampling.config import AutoConfig
 from trueshot.search.config import EvolutionConfig, NSGA2Config, RandomSearchConfig
 from trueshot.sharing.config import PlainConfig
 from trueshot.strategies.short_config import ShortConfig
-from trueshot.training.config import Averaging, DistillationConfig, Recipe
+from trueshot.training.config import Averaging, DistillationConfig, LearningConfig, Recipe
 from trueshot.training.data.options import Augmentation, DataOptions
 
 if TYPE_CHECKING:
@@ -125,6 +125,37 @@ class RetrainingConfig(Config):
     def scaled(self, factor: float) -> RetrainingConfig:
         """Return the configuration with so many times the epochs."""
         return self.replace(recipe=self.recipe.with_epochs(scaled_epochs(self.recipe.epochs, factor)))
+
+
+class TeacherConfig(LearningConfig):
+    """A pretrained network that all networks which a search trains learn from, its shared weights too; or none.
+
+    Its head is fitted to the training images first. Networks with weights from elsewhere do not learn from it.
+
+    Attributes:
+        name: the package that ships weights, ``MODEL=FILE``, a file, or a network of timm's hub; ``none`` for none.
+        image_size: side in pixels of the images that it sees; without one, that of the images, but at least 64.
+    """
+
+    name: Annotated[
+        str | None,
+        Flag(
+            "--teacher",
+            metavar="PATH_OR_NAME",
+            help="A pretrained network of timm that all trained networks learn from: MODEL=FILE, a name, or none.",
+        ),
+    ] = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a teacher."""
+        return self.name not in (None, "none")
+
+    @model_validator(mode="after")
+    def _check_named(self) -> TeacherConfig:
+        if self.name is None and self.plain():
+            raise ValueError(f"teacher.{next(iter(self.plain()))} is of no account without a teacher: give --teacher")
+        return self
 
 
 def scaled_epochs(epochs: int, factor: float) -> int:
@@ -319,6 +350,7 @@ class SearchConfig(Config):
         budget: bounds on the cost of what may be found.
         short: short trainings of the best found, by which the top is ordered before winners are picked.
         retraining: training of what was found.
+        teacher: a pretrained network that everything which is trained learns from.
         strategy: how architectures are found; its own values stand beside these.
     """
 
@@ -329,7 +361,16 @@ class SearchConfig(Config):
     budget: BudgetConfig = BudgetConfig()
     short: ShortConfig = ShortConfig()
     retraining: RetrainingConfig | None = None
+    teacher: TeacherConfig = TeacherConfig()
     strategy: Annotated[Part, Choice("strategy"), Flag("--strategy", metavar="KIND")]
+
+    @model_validator(mode="after")
+    def _check_one_teacher(self) -> SearchConfig:
+        supernet = getattr(self.strategy.config, "supernet", None)
+        for name, part in (("retraining", self.retraining), ("supernet", supernet)):
+            if self.teacher.wanted and getattr(part, "distillation", None) is not None:
+                raise ValueError(f"--teacher and {name}.distillation each name a teacher: give one of them")
+        return self
 
     @classmethod
     def flat(cls, values: Mapping[str, Any], names: Names) -> SearchConfig:

@@ -14,7 +14,7 @@ from trueshot.core.errors import ConfigError
 from trueshot.core.executor import cores
 from trueshot.core.random import Streams
 from trueshot.core.units import format_duration
-from trueshot.evaluation.timing import median_seconds, waiting_for
+from trueshot.evaluation.timing import image_seconds, waiting_for
 from trueshot.search.extremes import cost_range
 from trueshot.spaces import Space
 from trueshot.spaces.costs import additive
@@ -23,13 +23,14 @@ from trueshot.strategies.finish.picking import Candidate, pick_off_the_shelf
 from trueshot.strategies.protocol import Forecast, Phase
 from trueshot.strategies.short import PHASE
 from trueshot.strategies.short_config import ShortConfig
+from trueshot.strategies.teacher import WITH_HEAD
 from trueshot.training.standalone import build
 
 if TYPE_CHECKING:
     from trueshot.strategies.finish.finish import Finish
     from trueshot.strategies.run import SearchRun
 
-_STEPS, _POOL, _FEW = 4, 2000, 50
+_POOL, _FEW = 2000, 50
 EXPORT = 10.0
 """Seconds that the export of one network takes, and its check: tracing, which hardly depends on its size."""
 _DECIDED = 4
@@ -125,16 +126,14 @@ def _frozen(finish: Finish, batches: Any) -> float:
         return 0.0
     space = pretrained.space(images)
     count = len(images.train) + len(images.validation) + images.test_size
-    return 1.5 * count * _forward(finish, space, space.parse(""), batches)
+    return WITH_HEAD * count * _forward(finish, space, space.parse(""), batches)
 
 
 def _forward(finish: Finish, space: Space, row: Any, batches: Any) -> float:
     """Return the seconds of one image in a pass forward."""
     network = build(lambda: space.network(row), Streams(0), finish.context.device).eval()
     images, _ = next(iter(batches.iterate(0, 1)))
-    with torch.inference_mode():
-        seconds = median_seconds(lambda _: network(images), _STEPS, wait=waiting_for(finish.context.device))
-    return seconds / len(images)
+    return image_seconds(network, images, wait=waiting_for(finish.context.device))
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,9 @@ class Rates:
     @classmethod
     def of(cls, run: SearchRun) -> Rates:
         """Measure once; a phase's seconds are divided by its share of the schedule."""
-        phases = {phase.name: phase.seconds / amount(run.config, phase.name) for phase in run.strategy.forecast()}
+        first = [] if run.context.teacher is None else [run.context.teacher.forecast(run.context)]
+        own = [*first, *run.strategy.forecast()]
+        phases = {phase.name: phase.seconds / amount(run.config, phase.name) for phase in own}
         finish = run.finish
         return cls(run, phases, None if finish is None else FinishRates.of(finish))
 

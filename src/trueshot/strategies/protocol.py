@@ -91,6 +91,8 @@ class Strategy(Protocol):
 
     It knows nothing of what follows: training, baselines, test and report are one finish for all strategies. One that
     hands jobs to ``context.executor`` says ``side_by_side = True`` in its class; ``--workers`` are refused without it.
+    One whose trainings all learn from the teacher of the run (``context.loss``, ``train_shared``) says
+    ``learns_from_teacher = True``; ``--teacher`` is refused without it.
     One of a user's own may leave out ``check`` and ``forecast``.
     """
 

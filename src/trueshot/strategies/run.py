@@ -27,7 +27,9 @@ from trueshot.strategies.protocol import Forecast, Found, Strategy
 from trueshot.strategies.search import Clock
 from trueshot.strategies.setup import Context, environment
 from trueshot.strategies.short import PHASE, reordered
-from trueshot.strategies.supernet import borrowed_snapshots, load_teacher
+from trueshot.strategies.supernet import borrowed_snapshots
+from trueshot.strategies.teacher import PHASE as TEACHER
+from trueshot.strategies.teacher import load_teacher
 from trueshot.training.data.dataset import IMBALANCE, Dataset, imbalance
 
 
@@ -60,6 +62,9 @@ class SearchRun:
         """
         if self.context.earlier is not None:
             borrowed_snapshots(self.context, self.context.earlier)
+        if self.context.teacher is not None:
+            self._check_taught()
+            self.context.teacher.check(self.context)
         self.strategy.check()
         self._check_workers()
         if self.context.dataset is not None:
@@ -79,6 +84,22 @@ class SearchRun:
         if pretrained is not None:
             space = pretrained.space(self.context.images)
             pretrained.load_into(space.network(space.parse("")))
+
+    def _check_taught(self) -> None:
+        """Refuse a teacher from which nothing learns, or not all.
+
+        Raises:
+            ConfigError: naming what does not.
+        """
+        strategy = self.config.strategy
+        if strategy.cls is not None and not strategy.says("learns_from_teacher", False):
+            raise ConfigError(
+                f"strategy {strategy.kind} does not say that what it trains learns from a teacher: leave --teacher out,"
+                " or set learns_from_teacher = True in its class where it trains by train_shared or context.loss()"
+            )
+        oracle = getattr(strategy.config, "oracle", None)
+        if self.finish is None and (oracle is None or not oracle.says("needs_supernet", False)):
+            raise ConfigError("nothing is trained that could learn from a teacher: leave --teacher out")
 
     def _check_workers(self) -> None:
         """Refuse workers that would have nothing to do.
@@ -130,6 +151,8 @@ class SearchRun:
             f"space: {context.space.name}, {told_size(context.space)} of {costs.format(self.strategy.cost, low)} to"
             f" {costs.format(self.strategy.cost, high)}; {', '.join(bounds) or 'no bounds'}"
         )
+        if context.teacher is not None:
+            lines.append(f"teacher of all networks that are trained: {context.teacher.describe(context.images)}")
         announce = getattr(self.strategy, "announce", list)
         return [*lines, *announce(), f"run: {context.run.path}"]
 
@@ -140,6 +163,10 @@ class SearchRun:
         if run.result.exists():
             return Result.read(run.result)
         clock = Clock(run.path / "log" / "timings.json")
+        if self.context.teacher is not None:
+            start = time.monotonic()
+            self.context.teacher.fit(self.context)
+            clock.add(TEACHER, start)
         found = checked_found(self.strategy.run(), self.config.strategy.kind, self.context)
         if self.config.strategy.own:
             # What cannot be written is told before anything is trained.
@@ -206,6 +233,9 @@ class SearchRun:
             "evaluated": len(found.scores),
             "decision": None if finished is None else finished.decision.to_json(),
         }
+        teacher = context.teacher
+        if teacher is not None:
+            before[TEACHER] = {**teacher.identity, "told": teacher.describe(context.images)}
         after = {
             "found": [self._told(found, position) for position in found.best_first[:_LISTED].tolist()],
             "timings": {**timings, "total": sum(timings.values())},
@@ -235,8 +265,9 @@ class SearchRun:
         schedule = self._schedule(finished)
         if schedule:
             sections.append(Text(name="schedule", title="How long it trained", rows=schedule))
-        if found.told:
-            sections.append(Text(name="how", title="How it searched", rows=found.told))
+        taught = () if teacher is None else (("Teacher", teacher.describe(context.images)),)
+        if rows := (*found.told, *taught):
+            sections.append(Text(name="how", title="How it searched", rows=rows))
         sections += [*found.more, *_logs(context.run, records)]
         return Result(command="search", head=head, sections=tuple(sections))
 

@@ -40,6 +40,7 @@ from trueshot.spaces import Space
 from trueshot.spaces.costs import CostFunctions, standard_costs
 from trueshot.spaces.description import plain
 from trueshot.strategies.fusing import fused, proxies_of, proxy_table, zero_cost
+from trueshot.strategies.teacher import make_loss
 from trueshot.training.classification import Loss
 from trueshot.training.data.batches import eval_batches, train_batches
 from trueshot.training.data.dataset import Dataset, Part
@@ -53,6 +54,7 @@ from trueshot.training.task import TRAIN
 if TYPE_CHECKING:
     from trueshot.strategies.config import RetrainingConfig
     from trueshot.strategies.deadline import Deadline
+    from trueshot.strategies.teacher import Teacher
     from trueshot.strategies.trained import TrainedSupernet
     from trueshot.strategies.truth.config import TruthTraining
 
@@ -90,6 +92,7 @@ class Context:
         retraining: how networks are trained by themselves, for the oracle that does so and for short trainings.
         fusion: what evaluators made of several add up, and what zero-cost proxies look at.
         deadline: the time that the run has, ``None`` for as long as it takes.
+        teacher: a pretrained network from which everything that is trained learns, ``None`` for none.
     """
 
     space: Space
@@ -110,6 +113,7 @@ class Context:
     retraining: RetrainingConfig | TruthTraining | None = None
     fusion: FusionConfig = dataclasses.field(default_factory=FusionConfig)
     deadline: Deadline | None = None
+    teacher: Teacher | None = None
 
     def __post_init__(self) -> None:
         """Take the costs that every space has where no others are given."""
@@ -141,13 +145,18 @@ class Context:
         return self.replace(observer=SILENT, executor=InProcess(), deadline=None)
 
     def identity(self, *parts: Any) -> str:
-        """Return a fingerprint of the space, the images, their split and further plain values.
+        """Return a fingerprint of the space, the images, their split, the teacher and further plain values.
 
         It is what a checkpoint belongs to.
         """
         split = self.data.replace(max_bad_images=0, workers=None).plain()
         digest = None if self.dataset is None else self.dataset.digest
-        return fingerprint(plain(self.space), digest, split, *parts)
+        taught = [] if self.teacher is None else [{"teacher": self.teacher.identity}]
+        return fingerprint(plain(self.space), digest, split, *parts, *taught)
+
+    def loss(self, label_smoothing: float = 0.0) -> Loss:
+        """Return what a training of the run minimises: cross-entropy, and the teacher's part where there is one."""
+        return make_loss(self, label_smoothing)
 
     def stand_alone(
         self, metric: Metric, *, kept: str = "trained", report: Callable[[int], None] = lambda _: None
@@ -180,9 +189,10 @@ class Context:
 
     def stand_alone_seconds(self, row: UInt8[np.ndarray, " decisions"]) -> float:
         """Return the expected seconds of training an architecture by itself, from a few steps; nothing is kept."""
-        trial = _trial(self, "accuracy")
+        trial = _trial(self, "accuracy", fitted=False)
         network = build(partial(self.space.final().network, row), Streams(0), self.device)
-        task = NetworkTask(network, trial.recipe, make_optimizer(network, trial.recipe), None, Loss(), Streams(0))
+        loss = trial.loss or Loss()
+        task = NetworkTask(network, trial.recipe, make_optimizer(network, trial.recipe), None, loss, Streams(0))
         return trial.steps * step_seconds(task, {TRAIN: trial.train}, wait=waiting_for(self.device))
 
     def zero_cost(self, name: str) -> Evaluator:
@@ -260,8 +270,8 @@ def _trained_alone(context: Context, metric: Metric) -> Evaluator:
     )
 
 
-def _trial(context: Context, metric: Metric) -> Trial:
-    """Return how each architecture is trained by itself, and on what it is measured."""
+def _trial(context: Context, metric: Metric, *, fitted: bool = True) -> Trial:
+    """Return how each architecture is trained by itself, by a fitted teacher if any, and on what it is measured."""
     assert context.retraining is not None
     config, images = context.retraining, context.images
     streams = context.streams.child("oracle-train")
@@ -274,7 +284,9 @@ def _trial(context: Context, metric: Metric) -> Trial:
         device=context.device,
     )
     validation = eval_batches(images.validation, images, batch_size=512, device=context.device)
-    return Trial(batches, validation, config.recipe, streams, data=images.digest, metric=metric)
+    smoothing = config.recipe.label_smoothing
+    loss = None if context.teacher is None else make_loss(context, smoothing, fitted=fitted)
+    return Trial(batches, validation, config.recipe, streams, data=images.digest, metric=metric, loss=loss)
 
 
 @contextlib.contextmanager

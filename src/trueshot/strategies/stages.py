@@ -16,7 +16,6 @@ from trueshot.search.protocol import Proposer
 from trueshot.sharing import Sharing, Supernet
 from trueshot.strategies.asking import Asking, described
 from trueshot.strategies.setup import Context
-from trueshot.training.classification import Loss
 from trueshot.training.config import Recipe
 from trueshot.training.data.batches import train_batches
 from trueshot.training.data.dataset import Part
@@ -100,7 +99,7 @@ def train_shared(
             make_optimizer(supernet, recipe),
             StepOptions(dropout=recipe.dropout, at_once=recipe.at_once),
         )
-        loss = Loss(label_smoothing=recipe.label_smoothing)
+        loss = context.loss(recipe.label_smoothing)
         return SupernetTask(supernet, sampler, optimizer, schedule, loss, recipe.clip, streams, options)
 
     _, rows = train_task(context, name, make_task, recipe, {TRAIN: context.images.train}, number=number)

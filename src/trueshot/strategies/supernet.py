@@ -15,12 +15,12 @@ from trueshot.sampling import Sampler
 from trueshot.sharing import Supernet
 from trueshot.strategies.config import SupernetConfig, WeightSamplingConfig
 from trueshot.strategies.setup import Context
+from trueshot.strategies.teacher import check_same_teacher, load_teacher, make_loss
 from trueshot.training.checkpoints import load_checkpoint
 from trueshot.training.classification import Loss
-from trueshot.training.config import DistillationConfig, Recipe
+from trueshot.training.config import Recipe
 from trueshot.training.data.batches import Batches, EvaluationBatches, eval_batches, train_batches
 from trueshot.training.data.dataset import Part
-from trueshot.training.distillation import Distillation
 from trueshot.training.loop import train
 from trueshot.training.optimizers import decay_groups, make_optimizer
 from trueshot.training.plan import Plan, Revise
@@ -112,7 +112,8 @@ class SharedWeights:
 
     def step_seconds(self, supernet: Supernet, batches: Batches) -> float:
         """Return the seconds of a training step, from a few, which change ``supernet``."""
-        task = throw_away(supernet, self.sampler(), self.config.recipe)
+        loss = make_loss(self.context, 0.0, self.config.distillation, fitted=False)
+        task = throw_away(supernet, self.sampler(), self.config.recipe, loss)
         return step_seconds(task, {TRAIN: batches}, wait=waiting_for(self.context.device))
 
     def train(
@@ -208,13 +209,13 @@ class SharedWeights:
         return files
 
     def _loss(self) -> Loss:
-        teacher = load_teacher(self.context, self.config.distillation)
-        return Loss(label_smoothing=self.config.recipe.label_smoothing, distillation=teacher)
+        return make_loss(self.context, self.config.recipe.label_smoothing, self.config.distillation)
 
 
-def throw_away(supernet: Supernet, sampler: Sampler, recipe: Recipe) -> SupernetTask:
+def throw_away(supernet: Supernet, sampler: Sampler, recipe: Recipe, loss: Loss | None = None) -> SupernetTask:
     """Return a training whose steps are as long as those of a recipe, to be timed; what it trains is of no use."""
-    return SupernetTask(supernet, sampler, make_optimizer(supernet, recipe), None, Loss(), recipe.clip, Streams(0))
+    optimizer = make_optimizer(supernet, recipe)
+    return SupernetTask(supernet, sampler, optimizer, None, loss or Loss(), recipe.clip, Streams(0))
 
 
 def measured_batches(
@@ -233,9 +234,11 @@ def borrowed_snapshots(context: Context, source: RunDirectory) -> list[Path]:
     """Return the snapshots of an earlier run whose supernet is to be searched again.
 
     Raises:
-        RunError: when that run has another space, other data or another split of it, or has not finished its weights.
+        RunError: when that run has another space, other data or another split of it, another teacher, or has not
+            finished its weights.
         CheckpointError: when a snapshot is corrupt.
     """
+    check_same_teacher(context, source)
     stored = source.config
     if stored.get("identity") != context.identity():
         raise RunError(
@@ -262,14 +265,6 @@ def load_weights(supernet: Supernet, snapshot: Path) -> None:
         raise CheckpointError(
             f"{snapshot} holds other weights than this supernet: give the same supernet.sharing as the run that made it"
         ) from error
-
-
-def load_teacher(context: Context, config: DistillationConfig | None) -> Distillation | None:
-    """Return the teacher that the configuration asks for."""
-    if config is None:
-        return None
-    space = context.space
-    return Distillation.load(config, classes=space.classes, in_channels=space.in_channels, device=context.device)
 
 
 def _forget_beyond_gap(plan: Plan, files: list[Path]) -> None:

@@ -179,6 +179,7 @@ class TrainedSupernet:
             data=context.images.digest,
             steps=self.config.fine_tune_steps,
             metric=metric,
+            loss=None if context.teacher is None else context.loss(),
         )
 
 

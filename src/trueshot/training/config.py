@@ -97,19 +97,27 @@ class Adam(Config):
     weight_decay: float = Field(default=1e-3, ge=0)
 
 
-class DistillationConfig(Config):
-    """Which teacher a network or supernet learns from, and how much.
+class LearningConfig(Config):
+    """How much is learned from a teacher, and at which size that sees images.
 
     Attributes:
-        teacher: name of a timm model, for example ``resnet18``.
-        checkpoint: local file with its weights (safetensors or a PyTorch state), trained on the same classes.
         weight: share of the teacher's loss, in (0, 1].
         temperature: of both softmaxes.
         image_size: the teacher's input side in pixels, none for the student's.
     """
 
-    teacher: str
-    checkpoint: Path
     weight: float = Field(default=0.5, gt=0, le=1)
     temperature: float = Field(default=4.0, gt=0)
     image_size: int | None = Field(default=None, ge=1)
+
+
+class DistillationConfig(LearningConfig):
+    """Which teacher, trained on the same classes, a network or supernet learns from.
+
+    Attributes:
+        teacher: name of a timm model, for example ``resnet18``.
+        checkpoint: local file with its weights (safetensors or a PyTorch state), trained on the same classes.
+    """
+
+    teacher: str
+    checkpoint: Path

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 import torch
+from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trueshot.core.errors import ConfigError
-from trueshot.training.config import DistillationConfig
+from trueshot.core.fingerprint import fingerprint
+from trueshot.training.config import DistillationConfig, LearningConfig
 
 
 class Distillation:
     """Adds the Kullback-Leibler divergence from the teacher's softened answer (Hinton et al. 2015).
 
-    The teacher sees the same augmented and normalised images, resized where its input is larger.
+    The teacher sees the same augmented images, resized where its input has another size.
+
+    Args:
+        teacher: gives a logit for each class; it is not trained.
+        config: how much is learned from it.
+        rescale: brings normalised images from the scaling of the student to that of the teacher; by default it is the
+            same.
     """
 
-    def __init__(self, teacher: nn.Module, config: DistillationConfig) -> None:
+    def __init__(
+        self, teacher: nn.Module, config: LearningConfig, *, rescale: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         self.teacher = teacher.eval().requires_grad_(False)
-        self.config = config
+        self.config, self._rescale = config, rescale
+
+    @cached_property
+    def digest(self) -> str:
+        """Fingerprint of the teacher's weights and of how much is learned from it."""
+        return fingerprint("distillation", self.config.plain(), self.teacher.state_dict())
 
     @classmethod
     def load(
@@ -49,11 +67,17 @@ class Distillation:
 
     def __call__(self, loss: Tensor, logits: Tensor, images: Tensor) -> Tensor:
         """Mix the student's ``loss`` with the teacher's part."""
-        size, temperature = self.config.image_size, self.config.temperature
-        if size is not None and size != images.shape[-1]:
-            images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+        temperature = self.config.temperature
         with torch.no_grad():
-            target = F.log_softmax(self.teacher(images).float() / temperature, dim=1)
+            seen = resized(images if self._rescale is None else self._rescale(images), self.config.image_size)
+            target = F.log_softmax(self.teacher(seen).float() / temperature, dim=1)
         own = F.log_softmax(logits / temperature, dim=1)
         divergence = F.kl_div(own, target, log_target=True, reduction="batchmean") * temperature**2
         return (1 - self.config.weight) * loss + self.config.weight * divergence
+
+
+def resized(images: Float32[Tensor, "n c h w"], side: int | None) -> Float32[Tensor, "n c h2 w2"]:
+    """Return square images of another side in pixels; ``None`` leaves them as they are."""
+    if side is None or side == images.shape[-1]:
+        return images
+    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)

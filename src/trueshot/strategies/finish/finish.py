@@ -45,6 +45,11 @@ from trueshot.training.formats import placed
 
 CONVERGED = 0.01
 """Networks have converged where half the steps are worse by less, in validation accuracy."""
+TAUGHT = (
+    "All that was trained from scratch, found, random and off-the-shelf networks and shared weights, learned from one"
+    " teacher too: {}. It was trained on other images, which may hold these classes, and even some of these images."
+)
+"""A note on the teacher, which is described in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +123,13 @@ class Finish:
 
     @property
     def _notes(self) -> tuple[str, ...]:
-        """What there is to say of the pretrained network."""
+        """What there is to say of the teacher and of the pretrained network."""
+        context = self.context
+        taught = () if context.teacher is None else (TAUGHT.format(context.teacher.describe(context.images)),)
+        return (*taught, *self._notes_on_pretrained)
+
+    @property
+    def _notes_on_pretrained(self) -> tuple[str, ...]:
         pretrained = self.network.pretrained
         if pretrained is not None:
             return (

@@ -17,10 +17,10 @@ from trueshot.evaluation.trained import train_and_measure
 from trueshot.spaces import Space
 from trueshot.spaces.storage import WEIGHTS, load_network, save_network
 from trueshot.strategies.config import RetrainingConfig
-from trueshot.strategies.finish.picking import Candidate
+from trueshot.strategies.finish.picking import Candidate, Way
 from trueshot.strategies.finish.pretrained import MOST_IMAGES, Pretrained, fit_head, wanted
 from trueshot.strategies.setup import Context
-from trueshot.strategies.supernet import load_teacher
+from trueshot.strategies.teacher import make_loss
 from trueshot.training.checkpoints import forget_checkpoint
 from trueshot.training.classification import Loss
 from trueshot.training.config import Recipe
@@ -79,11 +79,18 @@ class NetworkTraining:
             return self.context.images
         return self.pretrained.images(self.context.images)
 
-    def probe(self, space: Space, row: Any, batches: Batches) -> float:
+    @cached_property
+    def loss(self) -> Loss:
+        """What networks that are trained from scratch minimise, all alike: the teacher has its part in it, if any."""
+        return make_loss(self.context, self.config.recipe.label_smoothing, self.config.distillation)
+
+    def probe(self, space: Space, row: Any, batches: Batches, *, way: Way = "scratch") -> float:
         """Return the seconds of a training step of a network, from a few on throw-away weights."""
         recipe, device = self.config.recipe, self.context.device
         network = build(lambda: space.network(row), Streams(0), device)
-        task = NetworkTask(network, recipe, make_optimizer(network, recipe), None, Loss(), Streams(0))
+        scratch = way == "scratch"
+        loss = make_loss(self.context, 0.0, self.config.distillation, fitted=False) if scratch else Loss()
+        task = NetworkTask(network, recipe, make_optimizer(network, recipe), None, loss, Streams(0))
         return step_seconds(task, {TRAIN: batches}, _PROBED, wait=waiting_for(device))
 
     def train(
@@ -126,7 +133,8 @@ class NetworkTraining:
             save_every=context.save_every,
             phase=candidate.name,
         )
-        teacher = load_teacher(context, config.distillation)
+        # What has weights from elsewhere learns from the labels alone.
+        plain = Loss(label_smoothing=config.recipe.label_smoothing)
         trained = train_and_measure(
             network,
             batches,
@@ -135,7 +143,7 @@ class NetworkTraining:
             plan=plan,
             classes=len(context.images.classes),
             measured={},
-            loss=Loss(label_smoothing=config.recipe.label_smoothing, distillation=teacher),
+            loss=self.loss if candidate.way == "scratch" else plain,
             observer=context.observer,
             revise=revise or (None if total == first else _towards(total)),
             until=None if part == 1.0 else round(total * part),

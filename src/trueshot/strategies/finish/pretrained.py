@@ -19,6 +19,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from trueshot.core.errors import ConfigError
+from trueshot.core.fingerprint import fingerprint
 from trueshot.evaluation.modes import evaluating
 from trueshot.evaluation.recalibration import Batch
 from trueshot.spaces.timm_model import TimmModel
@@ -48,6 +49,8 @@ class Pretrained:
         mean: of its input, per colour, of pixels between 0 and 1.
         std: deviation, likewise.
         told: where the weights come from, for people.
+        digest: fingerprint of the weights: SHA-256 of their file, where there is one.
+        fixed_side: side of its input in pixels, where it takes no other.
     """
 
     model: str
@@ -55,6 +58,8 @@ class Pretrained:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     told: str
+    digest: str
+    fixed_side: int | None = None
 
     def space(self, images: Dataset) -> TimmModel:
         """Return the space of the network for these images and classes."""
@@ -182,13 +187,14 @@ def wanted(name: str | None, images: Dataset) -> Pretrained | None:
 
 
 @functools.lru_cache(maxsize=2)
-def find(name: str) -> Pretrained:
+def find(name: str, option: str = "--pretrained") -> Pretrained:
     """Return the pretrained network that a user means.
 
     Args:
         name: the name of the package that ships weights; ``MODEL=FILE`` with timm's name of a network and a file of its
             weights; a file whose name begins with that of a network; or the name of a network, whose weights timm's
             hub has.
+        option: by which the user gave it, for messages.
 
     Raises:
         ConfigError: when there is nothing of this name, or its weights do not fit.
@@ -197,31 +203,38 @@ def find(name: str) -> Pretrained:
         return _of(MODEL, _packaged(), _stated())
     model, equals, file = name.partition("=")
     if equals:
-        return _of(_known(model), Path(file), f"{file}, licence not stated")
+        return _of(_known(model, option), Path(file), f"{file}, licence not stated")
     if Path(name).is_file():
-        return _of(_named(Path(name)), Path(name), f"{name}, licence not stated")
-    return _from_hub(_known(name))
+        return _of(_named(Path(name), option), Path(name), f"{name}, licence not stated")
+    return _from_hub(_known(name, option))
 
 
-def _known(model: str) -> str:
+def anywhere(name: str) -> str:
+    """Return what means the same network as ``name`` whatever the working folder: a file by its absolute path."""
+    model, equals, file = name.partition("=")
+    if equals:
+        return f"{model}={Path(file).expanduser().absolute()}"
+    return str(Path(name).absolute()) if Path(name).is_file() else name
+
+
+def _known(model: str, option: str) -> str:
     import timm
 
     if not timm.is_model(model.partition(".")[0]):
         raise ConfigError(
-            f"--pretrained '{model}' is neither a file, nor a network of timm, nor the package {PACKAGE}: give"
-            " MODEL=FILE"
+            f"{option} '{model}' is neither a file, nor a network of timm, nor the package {PACKAGE}: give MODEL=FILE"
         )
     return model
 
 
-def _named(file: Path) -> str:
+def _named(file: Path, option: str) -> str:
     """Return the network after which a file is called, the one of the longest name."""
     import timm
 
     stem = file.stem.lower().replace("-", "_")
     fitting = [model for model in timm.list_models() if stem.startswith(model)]
     if not fitting:
-        raise ConfigError(f"--pretrained {file} does not say of which network it is: write MODEL={file}, timm's name")
+        raise ConfigError(f"{option} {file} does not say of which network it is: write MODEL={file}, timm's name")
     return str(max(fitting, key=len))
 
 
@@ -263,7 +276,21 @@ def _from_hub(model: str) -> Pretrained:
         ) from error
     cfg = network.pretrained_cfg
     told = f"timm's hub, {model}, licence as stated: {cfg.get('license') or 'none'}"
-    return Pretrained(model=model, state=network.state_dict(), mean=cfg["mean"], std=cfg["std"], told=told)
+    state = network.state_dict()
+    return Pretrained(
+        model=model,
+        state=state,
+        mean=cfg["mean"],
+        std=cfg["std"],
+        told=told,
+        digest=fingerprint(state),
+        fixed_side=_fixed_side(cfg),
+    )
+
+
+def _fixed_side(cfg: Any) -> int | None:
+    """Return the side of the input in pixels that timm says a network must have, if any."""
+    return int(cfg["input_size"][-1]) if cfg.get("fixed_input_size") else None
 
 
 def _of(model: str, file: Path, told: str) -> Pretrained:
@@ -283,8 +310,16 @@ def _of(model: str, file: Path, told: str) -> Pretrained:
     else:
         state = dict(zip(names, state.values(), strict=True))
     cfg = network.pretrained_cfg
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    return Pretrained(model=model, state=state, mean=cfg["mean"], std=cfg["std"], told=f"{told}, sha256 {digest}")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return Pretrained(
+        model=model,
+        state=state,
+        mean=cfg["mean"],
+        std=cfg["std"],
+        told=f"{told}, sha256 {digest[:12]}",
+        digest=digest,
+        fixed_side=_fixed_side(cfg),
+    )
 
 
 def _read(file: Path) -> dict[str, Tensor]:

@@ -133,7 +133,7 @@ class Trainings:
         batches, found = self.network.batches(0), dict[tuple[str, float | None], float]()
         for one in candidates:
             if (one.kind, one.budget) not in found:
-                found[one.kind, one.budget] = self.network.probe(one.space.final(), one.row, batches)
+                found[one.kind, one.budget] = self.network.probe(one.space.final(), one.row, batches, way=one.way)
         return {one.name: found[one.kind, one.budget] for one in candidates}
 
     def _rate(self, candidate: Candidate) -> float | None:

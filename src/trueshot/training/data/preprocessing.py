@@ -103,6 +103,14 @@ class Preprocessing:
         """Scale pixels to [0, 1], subtract the mean and divide by the deviation, per channel."""
         return self.standardise(images.to(torch.float32).div_(255))
 
+    def rescaled(self, images: Float32[Tensor, "n c h w"], like: Preprocessing) -> Float32[Tensor, "n c h w"]:
+        """Return images that are scaled by this as ``like`` would have scaled them; ``images`` stay as they are."""
+        mean, std, other_mean, other_std = (
+            torch.tensor(values, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+            for values in (self.mean, self.std, like.mean, like.std)
+        )
+        return images * (std / other_std) + (mean - other_mean) / other_std
+
     def standardise(self, images: Float32[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
         """Subtract the mean and divide by the deviation, per channel, of pixels in [0, 1]; changes ``images``."""
         mean = torch.tensor(self.mean, dtype=torch.float32, device=images.device).view(-1, 1, 1)
