@@ -44,18 +44,28 @@ def test_files_that_are_no_teacher_are_said(weights, tmp_path):
     assert not out.exists()
 
 
+OWN = """
+class Own:
+    cost = "madds"
+    MORE
+
+    def __init__(self, config, context):
+        pass
+
+    def run(self):
+        raise KeyboardInterrupt
+"""
+
+
 def test_a_strategy_of_a_user_must_say_that_it_learns(weights, tmp_path):
-    own = tmp_path / "own.py"
-    own.write_text(
-        "class Own:\n    cost = 'madds'\n    def __init__(self, config, context):\n        pass\n"
-        "    def run(self):\n        raise KeyboardInterrupt\n"
-    )
     values = [value for value in TINY if not value.startswith(("supernet", "weight", "evaluation", "proposer"))]
-    command = [*DIGITS, "--strategy", f"{own}:Own", "--out", tmp_path / "run", *sets(TINY_SPACE, *values)]
-    command += ["--teacher", weights[0], *sets("teacher.image_size=24", "data.max_images=100")]
-    assert "does not say that what it trains learns from a teacher: leave --teacher out, or set" in refused(*command)
-    own.write_text(own.read_text().replace("cost =", "learns_from_teacher, cost = True,"))
-    code, _, stderr = invoke(*command)
+    command = [*DIGITS, "--out", tmp_path / "run", *sets(TINY_SPACE, *values, "data.max_images=100")]
+    command += ["--teacher", weights[0], *sets("teacher.image_size=24")]
+    for name, more in (("one", "pass"), ("two", "learns_from_teacher = True")):
+        (tmp_path / f"{name}.py").write_text(OWN.replace("MORE", more))
+    told = refused(*command, "--strategy", f"{tmp_path / 'one.py'}:Own")
+    assert "does not say that what it trains learns from a teacher: leave --teacher out, or set" in told
+    code, _, stderr = invoke(*command, "--strategy", f"{tmp_path / 'two.py'}:Own")
     assert code == 130, stderr
     assert "teacher: 80 images" in stderr
 

@@ -1,5 +1,6 @@
 """The shared weights of a run: their sampler, snapshots, ways of scoring, and weights borrowed from another run."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -28,7 +29,14 @@ from trueshot.sampling.config import MOST_DROPPED
 from trueshot.sharing import Attention, Bias, SharedBias, Split, Supernet, single_path
 from trueshot.sharing.splitting import split
 from trueshot.spaces import Chain, NasBench201
-from trueshot.strategies.supernet import borrowed_snapshots, load_weights, snapshot_files
+from trueshot.spaces.description import describe
+from trueshot.strategies.supernet import (
+    borrowed_snapshots,
+    check_start,
+    head_of_classes,
+    load_weights,
+    snapshot_files,
+)
 from trueshot.strategies.trained import TrainedSupernet
 from trueshot.training.snapshots import load_snapshot, save_snapshot
 
@@ -235,6 +243,81 @@ def test_weights_are_borrowed_by_a_run_of_the_same_data_and_space(tmp_path):
         with pytest.raises(RunError, match="another space, other data or another split"):
             borrowed(**over)
     assert len(borrowed(data={"workers": 1, "max_bad_images": 3})) == 3
+
+
+@pytest.mark.parametrize("sharing", [single_path, Bias(), SharedBias(), Attention(), Split()])
+def test_the_head_is_what_depends_on_the_number_of_classes(sharing):
+    before = torch.get_rng_state()
+    names = head_of_classes(SPACE, sharing)
+    assert torch.equal(torch.get_rng_state(), before)
+    state = Supernet(SPACE, sharing).state_dict()
+    assert len(names) == 2
+    assert sorted(tuple(state[name].shape) for name in names) == [(10,), (10, SPACE.head_width)]
+
+
+def test_weights_of_other_images_are_kept_but_for_the_head_and_trained_on(tmp_path):
+    search, _, files = made(tmp_path / "one")
+    start = kept_run(tmp_path / "source", search, space=describe(SPACE), source="other")
+    with pytest.raises(RunError, match="has 0 of 3 snapshots: finish that run with --resume first"):
+        check_start(search.context, start)
+    (tmp_path / "one" / "checkpoints").rename(tmp_path / "source" / "checkpoints")
+    three = dataclasses.replace(SPACE, classes=3)
+    check_start(search.context.replace(space=three), start)
+
+    def transferred(path, observer=None):
+        context = make_search(path, observer, save_every=0).context.replace(start=start)
+        return dataclasses.replace(shared_weights(search), context=context)
+
+    there = load_snapshot(tmp_path / "source" / "checkpoints" / files[0].name)
+    weights = transferred(tmp_path / "two")
+    supernet, fresh = weights.make(), shared_weights(search).make().state_dict()
+    head = head_of_classes(SPACE, single_path)
+    for name, value in supernet.state_dict().items():
+        assert torch.equal(value, (fresh if name in head else there)[name]), name
+    assert not any(torch.equal(fresh[name], there[name]) for name in head)
+    weights.train(supernet, weights.batches())
+    moved = supernet.state_dict()
+    assert not torch.equal(moved[min(head)], fresh[min(head)])
+
+    class Killed(Said):
+        def advance(self, phase, done):
+            if done == 1:
+                raise KeyboardInterrupt
+
+    killed = transferred(tmp_path / "three", Killed())
+    with pytest.raises(KeyboardInterrupt):
+        killed.train(killed.make(), killed.batches())
+    again = transferred(tmp_path / "three")
+    supernet = again.make()
+    again.train(supernet, again.batches())
+    assert all(torch.equal(value, moved[name]) for name, value in supernet.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (
+            dataclasses.replace(SPACE, image_size=12),
+            "takes images of 8 pixels and 1 channels, and these have 12 pixels",
+        ),
+        (dataclasses.replace(SPACE, in_channels=3), "takes images of 8 pixels and 1 channels, and these have 8 pixels"),
+        (dataclasses.replace(SPACE, widths=(4, 8)), "was trained for another space: leave --space"),
+        (CHAIN, "was trained for another space: leave --space"),
+    ],
+)
+def test_weights_of_another_space_or_input_are_refused(tmp_path, space, message):
+    search = make_search(tmp_path / "one")
+    start = kept_run(tmp_path / "source", search, space=describe(SPACE))
+    with pytest.raises(RunError, match=message):
+        check_start(search.context.replace(space=space), start)
+
+
+def test_fine_tuning_is_a_share_of_a_training_from_scratch_or_what_is_asked_for():
+    supernet = make_config(supernet={"recipe": {"epochs": 10, "lr": 0.4, "warmup_epochs": 4}}).strategy.config.supernet
+    recipe = supernet.transferred().recipe
+    assert (recipe.epochs, recipe.lr, recipe.warmup_epochs, recipe.final_lr) == (2, 0.1, 0.5, 0.001)
+    recipe = supernet.replace(transfer={"epochs": 3, "lr": 0.0005}).transferred().recipe
+    assert (recipe.epochs, recipe.lr, recipe.final_lr) == (3, 0.0005, 0.0005)
 
 
 def test_borrowed_weights_split_the_supernet(tmp_path):

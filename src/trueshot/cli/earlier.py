@@ -72,6 +72,15 @@ def check_supernet(path: Path) -> RunDirectory:
     return run
 
 
+def of_other_images(source: str | None, earlier: RunDirectory) -> bool:
+    """Return whether a user names other data than that of an earlier run."""
+    stored = earlier.config
+    if source is None or source == stored.get("source"):
+        return False
+    here, there = (Path(str(one)).expanduser() for one in (source, stored.get("place") or stored.get("source")))
+    return here.resolve() != there.resolve()
+
+
 def _readable(
     run: RunDirectory, values: Any, cls: type[SearchConfig | RankingConfig], remedy: str
 ) -> Mapping[str, Any]:

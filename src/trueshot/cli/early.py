@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trueshot.cli.earlier import of_other_images
 from trueshot.cli.names import TABLE, find, find_class
 from trueshot.cli.values import NO_TABLE, Said, over_preset
 from trueshot.core.config import Part
@@ -56,6 +57,8 @@ def check_values(said: Said, preset: str | None) -> SearchConfig:
 def refuse_trained(said: Mapping[str, Any], config: SearchConfig, earlier: RunDirectory) -> None:
     """Refuse other values of a training that is over, as that of an earlier run's supernet is, and what uses none.
 
+    On other images the supernet is trained on, by values of its own.
+
     Raises:
         ConfigError: naming the first value, or what searches.
     """
@@ -63,6 +66,8 @@ def refuse_trained(said: Mapping[str, Any], config: SearchConfig, earlier: RunDi
     if not (oracle or config.strategy).says("needs_supernet", False):
         user = f"strategy {config.strategy.kind}" if oracle is None else f"oracle {oracle.kind}"
         raise ConfigError(f"{user} uses no supernet: leave out --supernet")
+    if of_other_images(said.get("source"), earlier):
+        return
     stored = earlier.config["search"]
     for name in ("supernet", "weight_sampling"):
         if (key := _other(said.get(name), stored.get(name), name)) is not None:

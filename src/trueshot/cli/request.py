@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from trueshot.cli.costs import make_costs
-from trueshot.cli.earlier import check_out
+from trueshot.cli.earlier import check_out, of_other_images
 from trueshot.cli.early import FALLBACK, search_config
 from trueshot.cli.names import find, find_class, refuse_own_code
 from trueshot.cli.values import NO_TABLE, OUTSIDE, Said, fitted_space, let_workers_import, loaded
@@ -43,8 +43,9 @@ from trueshot.strategies.forecast import (
 )
 from trueshot.strategies.presets import merge, read_preset
 from trueshot.strategies.run import SearchRun
-from trueshot.strategies.setup import Context, choose_device
+from trueshot.strategies.setup import Context, choose_device, identity_of
 from trueshot.strategies.sizing import fitted
+from trueshot.strategies.supernet import check_start
 from trueshot.strategies.teacher import Teacher
 from trueshot.training.data.dataset import Dataset
 from trueshot.training.data.sources import DIGITS, SHARED
@@ -169,6 +170,16 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
     named = request.preset is not None
     if said.source is not None:
         dataset, data, preset = loaded(said, device.type, preset=preset, below=inherited)
+    others = False
+    if earlier is not None and dataset is not None and data is not None and of_other_images(said.source, earlier):
+        trained = rebuild(earlier.config["space"], trust_code=request.trust_code)
+        # Images are the same ones wherever they lie.
+        taught = earlier.config.get("teacher")
+        others = identity_of(trained, dataset.digest, data, taught) != earlier.config.get("identity")
+        if others:
+            inherited = _inherited_by_others(inherited, trained)
+        if others and dataset.image_size != trained.image_size:
+            dataset, data, preset = loaded(said, device.type, preset=preset, below=inherited)
     chosen = read_preset(preset or FALLBACK)
     if dataset is not None:
         size = {"images": len(dataset.train), "classes": len(dataset.classes), "pixels": dataset.image_size}
@@ -206,6 +217,9 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
         teacher=Teacher(config=config.teacher) if config.teacher.wanted else None,
     )
     context = _as_before(context, earlier if earlier is not None else run if request.resume else None)
+    if earlier is not None and others:
+        check_start(context, earlier)
+        context = context.replace(earlier=None, start=earlier)
     content = {
         "command": "search",
         "source": said.source,
@@ -222,6 +236,8 @@ def _made(request: Request, observer: Observer, image_size: int | None = None) -
         "identity": context.identity(),
         "preprocessing": None if dataset is None else dataset.preprocessing.to_dict(),
     }
+    if context.start is not None:
+        config = _transferred(config, context.start)
     return _Made(SearchRun(config=config, context=context), content, sized)
 
 
@@ -284,6 +300,33 @@ def _inherited(earlier: RunDirectory) -> dict[str, Any]:
     return {**search, "source": stored.get("place") or stored["source"], "preset": stored["preset"]}
 
 
+def _inherited_by_others(inherited: dict[str, Any], space: Space) -> dict[str, Any]:
+    """Return what a search of other images takes over: not how long trainings were, but the size of the images."""
+    kept = {key: value for key, value in inherited.items() if key not in ("retraining", "short")}
+    if "supernet" in kept:
+        kept["supernet"] = {key: value for key, value in dict(kept["supernet"] or {}).items() if key != "recipe"}
+    kept["data"] = {**kept["data"], "image_size": space.image_size}
+    return kept
+
+
+def _transferred(config: SearchConfig, start: RunDirectory) -> SearchConfig:
+    """Return the configuration whose supernet is fine-tuned from that of a run of other images.
+
+    Raises:
+        ConfigError: when its weights are split in the course of the training, which may be done once.
+    """
+    part = config.strategy
+    supernet = getattr(part.config, "supernet", None)
+    if supernet is None:
+        return config
+    if supernet.split_epoch is not None:
+        raise ConfigError(
+            f"the supernet in {start.path} split its weights, and cannot be fine-tuned to other images: train a new one"
+        )
+    changed = part.config.replace(supernet=supernet.transferred())
+    return config.replace(strategy=replace(part, config=changed))
+
+
 def _workers(request: Request) -> int | None:
     """Return how many jobs may run at a time: one where nothing was said, on a cluster as many as it has room for."""
     return request.workers or (1 if request.executor == "local" else None)
@@ -313,13 +356,19 @@ def _space(
         wanted = None if name is None else find_class("space", name)
         trained = rebuild(earlier.config["space"], trust_code=trust_code)
         if wanted in (None, type(trained)):
-            return trained
+            return trained if dataset is None else _for_data(trained, dataset)
     default = "topology" if dataset is not None else None
     chosen = name or default
     if chosen is None:
         raise ConfigError(NO_TABLE)
     spaces = below.get("spaces", {}) if dataset is not None else {}
     return fitted_space(chosen, given, merge(spaces, said.spaces), dataset)
+
+
+def _for_data(space: Space, dataset: Dataset) -> Space:
+    """Return the space for the shape and the classes of the images."""
+    shape = {"image_size": dataset.image_size, "in_channels": dataset.channels, "classes": len(dataset.classes)}
+    return space if all(getattr(space, key) == value for key, value in shape.items()) else replace(space, **shape)
 
 
 def _resumed(search: SearchRun, stored: dict[str, Any]) -> SearchRun:

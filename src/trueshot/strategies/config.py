@@ -24,8 +24,23 @@ if TYPE_CHECKING:
     from trueshot.spaces.costs import CostFunctions
     from trueshot.strategies.search import Search
 
+_TRANSFERRED = 0.25
+"""Share of a training from scratch, of its epochs and its learning rate, by which weights of other images are tuned."""
+
 STRATEGY = "one-shot"
 """The strategy of a run that names none."""
+
+
+class TransferConfig(Config):
+    """Fine-tuning of shared weights that were trained on other images, with a new head.
+
+    Attributes:
+        epochs: passes over the new images; without a number, a quarter of those of a training from scratch.
+        lr: learning rate at the start; without one, a quarter of that of a training from scratch.
+    """
+
+    epochs: int | None = Field(default=None, ge=1)
+    lr: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class SupernetConfig(Config):
@@ -39,6 +54,7 @@ class SupernetConfig(Config):
             the weight.
         sharing: which weights are shared.
         distillation: an optional teacher.
+        transfer: how shared weights of an earlier run (``--supernet``) are fine-tuned to other images.
     """
 
     recipe: Recipe
@@ -47,6 +63,15 @@ class SupernetConfig(Config):
     averaging: Averaging = "all"
     sharing: Annotated[Part, Choice("sharing"), Flag("--sharing", metavar="KIND")] = Part("plain", PlainConfig())
     distillation: DistillationConfig | None = None
+    transfer: TransferConfig = TransferConfig()
+
+    def transferred(self) -> SupernetConfig:
+        """Return the configuration whose recipe fine-tunes shared weights of other images."""
+        recipe, transfer = self.recipe, self.transfer
+        epochs = transfer.epochs or scaled_epochs(recipe.epochs, _TRANSFERRED)
+        lr = transfer.lr or max(recipe.lr * _TRANSFERRED, recipe.final_lr)
+        recipe = recipe.with_epochs(epochs)
+        return self.replace(recipe=recipe.replace(lr=lr, final_lr=min(recipe.final_lr, lr)))
 
     @property
     def split_epoch(self) -> int | None:

@@ -21,6 +21,7 @@ from trueshot.core.config import Part
 from trueshot.core.errors import ConfigError
 from trueshot.core.files import read_json, write_json
 from trueshot.core.random import Streams
+from trueshot.core.run import RunDirectory
 from trueshot.evaluation.fused import Fused
 from trueshot.evaluation.fusion_config import FusedConfig, supernet_parts
 from trueshot.evaluation.protocol import Evaluator
@@ -124,7 +125,7 @@ class Search:
         self._check_options()
         if self.config.oracle.says("needs_images", True) and context.dataset is None:
             raise ConfigError(f"oracle {self.config.oracle.kind} needs images to score on: give --data")
-        if context.earlier is not None and self._weights is None:
+        if (context.earlier is not None or context.start is not None) and self._weights is None:
             raise ConfigError(f"oracle {self.config.oracle.kind} uses no supernet: leave --supernet out")
         if context.earlier is not None:
             there = borrowed_snapshots(context, context.earlier)
@@ -161,14 +162,22 @@ class Search:
         if self._weights is None:
             way = "each is trained from scratch" if oracle.says("trains_each", False) else f"{oracle.kind} scores them"
             return [f"search: {self.config.asker.kind} chooses {count}; {way}"]
-        known = self.context.earlier
-        begin = (
-            "a supernet, one network that holds the weights of all of them, is trained"
-            if known is None
-            else f"the supernet of {known.path}, one network that holds the weights of all of them, is taken"
-        )
+        known, start = self.context.earlier, self.context.start
+        whose = "a supernet" if known is None and start is None else f"the supernet of {(known or start).path}"
+        done = "taken" if known is not None else "trained" if start is None else "fine-tuned"
+        begin = f"{whose}, one network that holds the weights of all of them, is {done}"
+        lines = [] if start is None else [self._started(start)]
         more = "" if oracle.kind.partition(":")[0] == "supernet" else f", by {oracle.kind}"
-        return [f"search: {begin}; it then scores {count}{more}, chosen by {self.config.asker.kind}"]
+        return [*lines, f"search: {begin}; it then scores {count}{more}, chosen by {self.config.asker.kind}"]
+
+    def _started(self, start: RunDirectory) -> str:
+        assert self.config.supernet is not None
+        classes, epochs = self.context.space.classes, self.config.supernet.recipe.epochs
+        told = f"{epochs} epoch{'' if epochs == 1 else 's'}"
+        return (
+            f"supernet: the shared weights of {start.path}, trained on {start.config['source']}, are kept, get a new"
+            f" head for {classes} classes, and are fine-tuned for {told}"
+        )
 
     def forecast(self) -> Forecast:
         """Return what the phases are expected to take, from a few steps on throw-away weights."""
@@ -225,6 +234,7 @@ class Search:
             told=(
                 ("Proposer", self.config.asker.kind),
                 ("First proposals", describe_sampler(self.sampler)),
+                *([] if context.start is None else [("Supernet", self._started(context.start).partition(": ")[2])]),
                 ("Oracle", oracle.kind if told == oracle.kind else f"{oracle.kind}: {told}"),
                 *self._provenance(trained, history),
             ),

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,6 +88,7 @@ class Context:
         trained: trained shared weights, for components that say ``needs_supernet``.
         sampler: the distribution of a proposer's first proposals.
         earlier: the run whose trained supernet is used instead of a new one.
+        start: the run, of other images, from whose trained supernet the training of this one starts.
         column: of a table of truth.
         retraining: how networks are trained by themselves, for the oracle that does so and for short trainings.
         fusion: what evaluators made of several add up, and what zero-cost proxies look at.
@@ -109,6 +110,7 @@ class Context:
     trained: TrainedSupernet | None = None
     sampler: Sampler | None = None
     earlier: RunDirectory | None = None
+    start: RunDirectory | None = None
     column: str | None = None
     retraining: RetrainingConfig | TruthTraining | None = None
     fusion: FusionConfig = dataclasses.field(default_factory=FusionConfig)
@@ -149,10 +151,9 @@ class Context:
 
         It is what a checkpoint belongs to.
         """
-        split = self.data.replace(max_bad_images=0, workers=None).plain()
         digest = None if self.dataset is None else self.dataset.digest
-        taught = [] if self.teacher is None else [{"teacher": self.teacher.identity}]
-        return fingerprint(plain(self.space), digest, split, *parts, *taught)
+        taught = None if self.teacher is None else self.teacher.identity
+        return identity_of(self.space, digest, self.data, taught, *parts)
 
     def loss(self, label_smoothing: float = 0.0) -> Loss:
         """Return what a training of the run minimises: cross-entropy, and the teacher's part where there is one."""
@@ -257,6 +258,22 @@ class Context:
     def all_training_images(self) -> Part:
         """Training and validation images together, for networks whose architecture is chosen."""
         return join(self.images.train, self.images.validation)
+
+
+def identity_of(
+    space: Space, digest: str | None, data: DataOptions, taught: Mapping[str, Any] | None, *parts: Any
+) -> str:
+    """Return the fingerprint of :meth:`Context.identity`.
+
+    Args:
+        space: of the run.
+        digest: of its images, ``None`` where there are none.
+        data: how they are split.
+        taught: what identifies the teacher, ``None`` where there is none.
+        parts: further plain values.
+    """
+    split = data.replace(max_bad_images=0, workers=None).plain()
+    return fingerprint(plain(space), digest, split, *parts, *([] if taught is None else [{"teacher": taught}]))
 
 
 def _trained_alone(context: Context, metric: Metric) -> Evaluator:

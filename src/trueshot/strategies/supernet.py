@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import torch
 
 from trueshot.core.errors import CheckpointError, RunError
+from trueshot.core.fingerprint import fingerprint
 from trueshot.core.random import Streams
 from trueshot.core.run import RunDirectory
 from trueshot.evaluation.timing import step_seconds, waiting_for
 from trueshot.sampling import Sampler
-from trueshot.sharing import Supernet
+from trueshot.sharing import Sharing, Supernet
+from trueshot.spaces import Space
+from trueshot.spaces.description import describe
 from trueshot.strategies.config import SupernetConfig, WeightSamplingConfig
 from trueshot.strategies.setup import Context
 from trueshot.strategies.teacher import check_same_teacher, load_teacher, make_loss
@@ -68,11 +74,13 @@ class SharedWeights:
         return sampler
 
     def make(self) -> Supernet:
-        """Return the supernet with its initial weights."""
+        """Return the supernet with its initial weights: those of a run on other images, all but the head, if any."""
         context, sharing = self.context, self.config.sharing.build(self.context)
         streams = context.streams.child("supernet")
         supernet = build(lambda: Supernet(context.space, sharing), streams, context.device)
         assert isinstance(supernet, Supernet)
+        if context.start is not None:
+            load_weights(supernet, borrowed_files(context.start)[0], fresh=head_of_classes(context.space, sharing))
         return supernet
 
     def batches(self) -> Batches:
@@ -139,7 +147,7 @@ class SharedWeights:
             context.run,
             "supernet",
             recipe.epochs * batches.steps_per_epoch,
-            identity=context.identity("supernet", self.config.plain(), context.seed),
+            identity=context.identity("supernet", self.config.plain(), context.seed, *self._started()),
             save_every=context.save_every,
         )
         task = SupernetTask(
@@ -208,6 +216,11 @@ class SharedWeights:
         train(task, {TRAIN: batches}, plan, observer=context.observer, on_epoch=keep)
         return files
 
+    def _started(self) -> list[str]:
+        """Return what the weights that the training starts from are known by; nothing where it starts from none."""
+        start = self.context.start
+        return [] if start is None else [fingerprint(load_snapshot(borrowed_files(start)[0]))]
+
     def _loss(self) -> Loss:
         return make_loss(self.context, self.config.recipe.label_smoothing, self.config.distillation)
 
@@ -245,7 +258,20 @@ def borrowed_snapshots(context: Context, source: RunDirectory) -> list[Path]:
             f"the supernet in {source.path} was trained for another space, other data or another split of it: leave"
             " --data, --space and the options of the data as in that run, or train a new one"
         )
-    files = snapshot_files(source, stored["search"]["weight_sampling"]["samples"])
+    return borrowed_files(source)
+
+
+def borrowed_files(source: RunDirectory) -> list[Path]:
+    """Return the snapshots of an earlier run.
+
+    Raises:
+        RunError: when it has no supernet, or has not finished its weights.
+        CheckpointError: when a snapshot is corrupt.
+    """
+    samples = source.config["search"].get("weight_sampling", {}).get("samples")
+    if samples is None:
+        raise RunError(f"{source.path} has trained no supernet: give a run that has one")
+    files = snapshot_files(source, samples)
     there = sum(file.exists() for file in files)
     if there < len(files):
         raise RunError(f"{source.path} has {there} of {len(files)} snapshots: finish that run with --resume first")
@@ -253,14 +279,57 @@ def borrowed_snapshots(context: Context, source: RunDirectory) -> list[Path]:
     return files
 
 
-def load_weights(supernet: Supernet, snapshot: Path) -> None:
+def check_start(context: Context, source: RunDirectory) -> None:
+    """Refuse to start from the supernet of a run whose space or input is another; only classes may differ.
+
+    Raises:
+        RunError: naming what differs.
+        CheckpointError: when its weights are corrupt.
+    """
+    there, now = source.config["space"], describe(context.space)
+    shape = [f"{one['image_size']} pixels and {one['in_channels']} channels" for one in _arguments(there, now)]
+    if shape[0] != shape[1]:
+        raise RunError(
+            f"the supernet in {source.path} takes images of {shape[0]}, and these have {shape[1]}: set data.image_size"
+            " where only that differs, or train a new one"
+        )
+    alike = [{key: value for key, value in one.items() if key != "classes"} for one in _arguments(there, now)]
+    if there["class"] != now["class"] or alike[0] != alike[1]:
+        raise RunError(
+            f"the supernet in {source.path} was trained for another space: leave --space and its arguments as in that"
+            " run, or train a new one"
+        )
+    borrowed_files(source)
+
+
+def _arguments(*spaces: dict[str, Any]) -> list[dict[str, Any]]:
+    return [space["arguments"] for space in spaces]
+
+
+def head_of_classes(space: Space, sharing: Sharing) -> set[str]:
+    """Return the names of the weights of a supernet that depend on the number of classes."""
+    with torch.device("meta"):
+        shapes = [
+            {name: value.shape for name, value in Supernet(one, sharing).state_dict().items()}
+            for one in (space, dataclasses.replace(space, classes=space.classes + 1))
+        ]
+    return {name for name, shape in shapes[0].items() if shapes[1].get(name) != shape}
+
+
+def load_weights(supernet: Supernet, snapshot: Path, *, fresh: Collection[str] = ()) -> None:
     """Give ``supernet`` the weights of a snapshot in place, and split it where they were split.
+
+    Args:
+        supernet: gets them.
+        snapshot: their file.
+        fresh: names of weights that stay as they are.
 
     Raises:
         CheckpointError: when they were shared in another way.
     """
+    own = supernet.state_dict()
     try:
-        supernet.load_state_dict(load_snapshot(snapshot))
+        supernet.load_state_dict({**load_snapshot(snapshot), **{name: own[name] for name in fresh}})
     except RuntimeError as error:
         raise CheckpointError(
             f"{snapshot} holds other weights than this supernet: give the same supernet.sharing as the run that made it"
