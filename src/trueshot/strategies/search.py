@@ -163,7 +163,8 @@ class Search:
             way = "each is trained from scratch" if oracle.says("trains_each", False) else f"{oracle.kind} scores them"
             return [f"search: {self.config.asker.kind} chooses {count}; {way}"]
         known, start = self.context.earlier, self.context.start
-        whose = "a supernet" if known is None and start is None else f"the supernet of {(known or start).path}"
+        lender = known or start
+        whose = "a supernet" if lender is None else f"the supernet of {lender.path}"
         done = "taken" if known is not None else "trained" if start is None else "fine-tuned"
         begin = f"{whose}, one network that holds the weights of all of them, is {done}"
         lines = [] if start is None else [self._started(start)]

@@ -181,8 +181,11 @@ class Teacher:
         if deadline is None:
             return most
 
+        until = deadline.until(PHASE)
+
         def make() -> dict[str, int]:
-            affordable = int(deadline.left(PHASE) / (WITH_HEAD * self._image_seconds(network, context)))
+            seconds = until - deadline.used
+            affordable = int(seconds / (WITH_HEAD * self._image_seconds(network, context)))
             return {"images": min(most, max(affordable, _LEAST * len(images.classes)))}
 
         return int(deadline.decide(PHASE, make)["images"])
