@@ -7,7 +7,8 @@ command that began it. With ``--device cpu`` everything is small, to see that it
 
 Run: ``python benchmarks/gpu.py --part speed --minutes 7 --out DIR [--device cpu]``; ``rank`` and ``search`` need
 ``$TRUESHOT_DATA``. A bare machine needs Python 3.11 or newer and trueshot's dependencies but pytest, onnxruntime and
-onnxscript, ``rank`` not even pymoo; ``PYTHONPATH`` names the folder of the wheels that are missing there.
+onnxscript, ``rank`` not even pymoo; ``PYTHONPATH`` names the folder into which the
+wheels of what is missing there were unpacked.
 """
 
 from __future__ import annotations
@@ -148,6 +149,8 @@ def _more(options: argparse.Namespace) -> list[str]:
 
 def speed(options: argparse.Namespace, before: Result, keep: Callable[[Result], None]) -> None:
     """Measure what is missing in the results, in order of importance, while there is time."""
+    # A bare machine has no trueshot installed.
+    sys.path.insert(0, str(ROOT / "src"))
     from gpu_speed import measurements
 
     measured: Result = dict(before.get("measured", {}))
