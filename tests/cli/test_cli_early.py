@@ -6,7 +6,9 @@ import sys
 import pytest
 from cli_runs import invoke
 
+from trueshot.cli.early import search_config
 from trueshot.core.files import write_json
+from trueshot.strategies.presets import read_preset
 
 SCRIPT = (
     "import sys; from trueshot.cli.main import run; code = run(sys.argv[1:]);"
@@ -119,3 +121,21 @@ def test_a_cost_whose_name_can_be_no_option_is_told(name, tmp_path):
     file.write_text(f"class Mine:\n    name = {name!r}\n")
     told = without_pytorch([*SEARCH, "--cost", f"{file}:Mine"], tmp_path)
     assert f"cost '{file}:Mine' is called '{name}': choose a name of its own" in told
+
+
+def test_a_preset_says_nothing_to_options_of_ones_own_strategy(tmp_path):
+    file = tmp_path / "own_counts.py"
+    file.write_text(
+        "from trueshot.core.config import Config\n"
+        "class Counts:\n"
+        "    cost = 'madds'\n"
+        "    class Config(Config):\n"
+        "        supernet: int = 3\n"
+        "    def run(self):\n"
+        "        return None\n"
+    )
+    said = {"strategy": f"{file}:Counts"}
+    config = search_config(said, read_preset("digits"))
+    assert config.strategy.config.supernet == 3
+    assert config.retraining == search_config({}, read_preset("digits")).retraining
+    assert search_config({**said, "supernet": 5}, read_preset("digits")).strategy.config.supernet == 5

@@ -75,7 +75,7 @@ def test_trainings_side_by_side_are_an_oracle(tmp_path):
     result = searched(tmp_path / "run", *DIGITS[1:], *sets(*given), *more)
     assert (result["evaluated"], result["evaluator"], result["trains_each"]) == (3, "train", True)
     report = (tmp_path / "run" / "report.html").read_text()
-    assert "3 architectures, each trained from scratch on training images and scored on validation images" in report
+    assert "3 architectures were trained from scratch on training images and scored on validation images" in report
 
 
 def means_of_twins(folder):

@@ -250,6 +250,7 @@ EARLY = {
 }
 
 
+@pytest.mark.usefixtures("made_up")
 @pytest.mark.parametrize("case", EARLY)
 def test_an_evaluator_is_tried_before_the_supernet_is_trained(case, tmp_path):
     arguments, told = EARLY[case]

@@ -45,7 +45,8 @@ def test_a_search_finds_trains_and_measures(done):
     assert not list((search.context.run.path / "checkpoints").glob("network-*"))
     assert make_search(search.context.run.path).run() == result
     names = [section.name for section in result.sections]
-    assert names == ["networks", "search", "schedule", "how", "supernet", "retraining"]
+    mistakes = ["confusion", "mistakes"]
+    assert names == ["networks", "search", *mistakes, "schedule", "how", "supernet", "retraining"]
     assert set(result.head["timings"]) == {"supernet", "sgld", "search", "retrain", "total"}
 
 

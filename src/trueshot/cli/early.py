@@ -178,8 +178,11 @@ def search_config(said: Mapping[str, Any], below: Mapping[str, Any]) -> SearchCo
     kind = said.get("strategy", below.get("strategy", STRATEGY))
     if not isinstance(kind, str):
         raise ConfigError("configuration value strategy: give its name; its values stand beside those of the run")
-    fields = {*SearchConfig.model_fields, *find("strategy", kind).config.model_fields}
-    return SearchConfig.flat(over_preset(below, said, fields), find)
+    strategy, common = find("strategy", kind), set(SearchConfig.model_fields)
+    if strategy.cls is not None and below.get("strategy") != kind:
+        # What a preset says to a strategy of this package may mean something else to one of the user's own.
+        below = {key: value for key, value in below.items() if key in common}
+    return SearchConfig.flat(over_preset(below, said, common | set(strategy.config.model_fields)), find)
 
 
 def truth_config(said: Said, preset: str | None, epochs: int | None) -> TruthConfig:
