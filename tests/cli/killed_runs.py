@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 
+import timm  # noqa: F401
 import torch
 
 import trueshot.cli.deliver
