@@ -95,7 +95,7 @@ def tests(options: argparse.Namespace, before: Result, keep: Callable[[Result], 
 
     checks: Result = dict(before.get("checks", {}))
     for name in CHECKS:
-        if name in checks or time.monotonic() > options.until - 10:
+        if checks.get(name, {}).get("passed") or time.monotonic() > options.until - 10:
             continue
         folder = options.out / "tests" / name
         shutil.rmtree(folder, ignore_errors=True)
@@ -123,6 +123,9 @@ def command(
     if not before:
         for value in (*(small if options.device == "cpu" else ()), *options.set):
             arguments += ["--set", value]
+    if not before:
+        # A call that is killed leaves what it began with, so that the next one goes on by the same command.
+        keep({"arguments": arguments, "finished": False, "failed": False, "seconds": []})
     line = [sys.executable, "-m", "trueshot", *arguments, "--device", options.device, "--out", str(folder), "--resume"]
     if options.part == "rank":
         line += ["--workers", str(min(8, len(os.sched_getaffinity(0))))]
@@ -192,14 +195,29 @@ def main() -> None:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="handed to rank or search")
     options = parser.parse_args()
+    if not 0 < options.minutes < float("inf"):
+        parser.error(f"--minutes {options.minutes:g}: give a number above 0")
+    for name in ("TRUESHOT_DATA", "PYTHONPATH"):
+        if os.environ.get(name):
+            # What is run works in another folder.
+            parts = os.environ[name].split(os.pathsep)
+            os.environ[name] = os.pathsep.join(os.path.abspath(part) for part in parts if part)
+    if options.part in ("rank", "search") and not os.environ.get("TRUESHOT_DATA"):
+        parser.error(f"--part {options.part} needs CIFAR-10: let TRUESHOT_DATA name the folder of the data")
     options.out = options.out.resolve()
-    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        parser.error(f"--out {options.out} is a file: give a folder")
     options.seconds = 60 * options.minutes
     options.until = started + options.seconds
     path = options.out / f"{options.part}.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    if before.get("finished"):
-        print(f"{path} is complete: remove it to measure again")
+    # A check that failed, as for want of a wheel, is made again.
+    failed = any(not check["passed"] for check in before.get("checks", {}).values())
+    if before.get("finished") and not failed:
+        more = f" and {options.out / options.part}" if options.part in ("rank", "search") else ""
+        print(f"{path} is complete: remove it{more} to measure again")
         return
     if before and before["device"] != options.device:
         parser.error(f"{path} was begun with --device {before['device']}: give that, or another --out")
@@ -217,7 +235,12 @@ def main() -> None:
     PARTS[options.part](options, before, keep)
     for row in json.loads(path.read_text())["figures"] if path.exists() else figures(options.part, {}, options.device):
         print(told(row, options.device))
+    if not path.exists():
+        sys.exit("nothing was measured: give more --minutes")
     print(f"results: {path}; {(time.monotonic() - started) / 60:.1f} minutes")
+    found = json.loads(path.read_text())
+    if found.get("failed") or any(not check["passed"] for check in found.get("checks", {}).values()):
+        sys.exit(f"error: --part {options.part} failed: see {options.out / options.part}.log")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -120,3 +121,34 @@ def test_a_ranking_needs_neither_pymoo_nor_exporters_nor_pytest(tmp_path):
     code = WITHOUT.format(benchmarks=str(ROOT / "benchmarks"), folder=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def called(*arguments, **environment):
+    """Return exit status and what was printed by the command, without data unless told."""
+    kept = {key: value for key, value in os.environ.items() if key != "TRUESHOT_DATA"}
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--device", "cpu", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**kept, **environment})
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_what_cannot_be_measured_is_said_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    out = ["--out", tmp_path / "out"]
+    for arguments, words in (
+        (["--part", "tests", "--minutes", "0", *out], "--minutes 0: give a number above 0"),
+        (["--part", "tests", "--minutes", "nan", *out], "--minutes nan: give a number above 0"),
+        (["--part", "rank", *out], "--part rank needs CIFAR-10: let TRUESHOT_DATA name the folder"),
+        (["--part", "tests", "--out", tmp_path / "file"], "is a file: give a folder"),
+    ):
+        code, printed = called(*arguments)
+        assert (code, words in printed, "Traceback" in printed) == (2, True, False), printed
+
+
+def test_a_killed_call_leaves_what_it_began_with(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(gpu, "run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    options = argparse.Namespace(part="search", device="cuda", seconds=420, until=0, out=tmp_path, set=["seed=3"])
+    with pytest.raises(KeyboardInterrupt):
+        gpu.PARTS["search"](options, {}, kept.append)
+    assert kept[-1]["arguments"][-4:] == ["--time-budget", "714s", "--set", "seed=3"]
+    assert not kept[-1]["finished"]
