@@ -14,10 +14,13 @@ from sklearn.datasets import load_digits
 
 import trueshot
 from trueshot.cli.deliver import absent_exporters, export_decision
+from trueshot.core.errors import RunError
 from trueshot.core.files import read_json, write_json
 from trueshot.core.run import RunDirectory
 from trueshot.spaces.storage import load_network, save_network
 from trueshot.spaces.timm_model import TimmModel
+from trueshot.strategies.setup import load_dataset
+from trueshot.training.data.options import DataOptions
 from trueshot.training.data.preprocessing import Preprocessing
 
 
@@ -41,6 +44,24 @@ def digits(count=40):
 def expected(folder, images):
     loaded = load_network(folder)
     return loaded.network(Preprocessing.from_dict(loaded.preprocessing).normalise(images)), loaded
+
+
+def test_a_network_that_cannot_be_exported_harms_no_other(run, monkeypatch):
+    (run / "winners" / "best-1" / "model.onnx").unlink()
+    checked, told = [], []
+
+    def exporter(folder, **_):
+        if folder.name == "best-1":
+            raise RunError("its logits differ")
+        checked.append(folder.name)
+        return 0.0
+
+    monkeypatch.setattr("trueshot.reporting.export.export_onnx", exporter)
+    directory = RunDirectory(run)
+    found = export_decision(directory, load_dataset("digits", DataOptions()).test, warn=told.append)
+    names = [row["names"][0] for row in json.loads((run / "result.json").read_text())["decision"]["rows"]]
+    assert list(found) == checked == [name for name in names if name != "best-1"]
+    assert told == [f"best-1 is not exported (its logits differ); trueshot export {run} tries again"]
 
 
 def test_report_writes_the_page_anew(run):

@@ -156,7 +156,9 @@ def absent_exporters() -> tuple[str, ...]:
     return tuple(name for name in ("onnxruntime", "onnxscript") if importlib.util.find_spec(name) is None)
 
 
-def export_decision(run: RunDirectory, test: Part, left: Callable[[], float] | None = None) -> dict[str, float]:
+def export_decision(
+    run: RunDirectory, test: Part, left: Callable[[], float] | None = None, warn: Callable[[str], None] | None = None
+) -> dict[str, float]:
     """Export the networks of the decision to ONNX, and write size and time of each into the result.
 
     Args:
@@ -164,12 +166,14 @@ def export_decision(run: RunDirectory, test: Part, left: Callable[[], float] | N
         test: images on which exported networks are compared with the trained ones.
         left: returns the seconds until the deadline, where there is one: after the network to take, others are
             exported only while there is time for it.
+        warn: told of each network that cannot be exported, which harms no other.
 
     Returns:
         The greatest difference of their logits on test images, by name; empty where nothing was decided, or a package
         that an export needs is not installed.
     """
     from trueshot.core.decision import Decision
+    from trueshot.core.errors import short
     from trueshot.core.results import Networks, Result
     from trueshot.evaluation.onnx_time import onnx_milliseconds
     from trueshot.reporting.export import ONNX, export_onnx
@@ -189,9 +193,15 @@ def export_decision(run: RunDirectory, test: Part, left: Callable[[], float] | N
             continue
         start = time.monotonic()
         preprocessing = Preprocessing.from_dict(load_network(folder).preprocessing)
-        differences[name] = export_onnx(folder, example_images=_first_images(test, preprocessing))
+        try:
+            differences[name] = export_onnx(folder, example_images=_first_images(test, preprocessing))
+        except Exception as error:
+            # Whatever an exporter makes of one network, the others are worth their files.
+            del folders[name]
+            if warn is not None:
+                warn(f"{name} is not exported ({short(error)}); trueshot export {run.path} tries again")
         taken = time.monotonic() - start
-    times = onnx_milliseconds({name: folder / ONNX for name, folder in folders.items()})
+    times = onnx_milliseconds({name: folder / ONNX for name, folder in folders.items()}) if folders else {}
     rows = [
         replace(row, size=(folders[row.names[0]] / ONNX).stat().st_size, milliseconds=times[row.names[0]])
         if row.names[0] in folders

@@ -209,7 +209,11 @@ def _run(prepared: SearchRun, observer: Observer, progress: Observer) -> Result:
         if absent := absent_exporters():
             progress.say(f"note: no model.onnx without {' and '.join(absent)}: install them and run `trueshot export`")
         try:
-            for name, difference in export_decision(context.run, context.images.test, left).items():
+
+            def warn(text: str) -> None:
+                progress.say(f"warning: {text}")
+
+            for name, difference in export_decision(context.run, context.images.test, left, warn).items():
                 progress.say(f"{name}: model.onnx checked against PyTorch, greatest difference {difference:.1e}")
         except Exception as error:
             progress.say(f"warning: not exported ({short(error)}); trueshot export {context.run.path} tries again")
