@@ -147,13 +147,17 @@ def _against_shelf(findings: Findings) -> dict[str, Any]:
     }
 
 
+_TELLING, _FEW = 5, ", too few to tell it from chance"
+"""Networks from which on even a perfect order is rarer by chance than one in twenty, and what is said of fewer."""
+
+
 def _agreement(findings: Findings) -> dict[str, Any]:
     n, tau = len(findings.predicted), findings.tau
     value = "not known" if tau is None else f"τ = {tau:.2f}"
     return {
         "label": "Score against accuracy reached",
         "value": value.replace("-", "−"),
-        "lines": [f"Kendall's tau over {n} networks trained from scratch"],
+        "lines": [f"Kendall's tau over {n} networks trained from scratch{_FEW if n < _TELLING else ''}"],
     }
 
 

@@ -19,8 +19,8 @@ class ShortConfig(Config):
         architectures: how many are trained; 0 for none, twins count once.
         shares: of the epochs of the retraining, for all, for the better half, for the better half of these, and so on.
         pool: share of the best by the score from which those with the most live parameters are trained; 0 trains the
-            best by the score itself. Shared weights know the good from the bad, but not the best among the good, where
-            size tells more (docs/methods/ranking.md).
+            best by the score itself. On NAS-Bench-201 this order finds better ones (docs/methods/ranking.md); nothing
+            is known of other spaces.
     """
 
     architectures: Annotated[
